@@ -1,0 +1,38 @@
+# One virtual environment, made once and reused by every target.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help demo test test-full lint bench figures clean
+
+help:           ## list the targets
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## pull weights and example photographs, verify a person against specimen documents, write reports
+	$(BIN)/python -m samebody demo --out demo-out
+
+test: $(READY) lint ## lint, types, floors and every test that is not marked slow (under 15 minutes on 2 cores)
+	$(BIN)/python -m samebody models pull --all --quiet
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+
+test-full: $(READY) lint ## everything, with the long fault, fuzz and figure runs; result kept in docs/results
+	$(BIN)/python -m samebody models pull --all --quiet
+	$(BIN)/python benchmarks/test_full.py
+
+lint: $(READY)  ## ruff, mypy strict on src, floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(READY) ## time the main job against its peers in one run; prints ratios
+	$(BIN)/python -m benchmarks
+
+clean:          ## remove the virtual environment and what the demo wrote
+	rm -rf $(VENV) demo-out

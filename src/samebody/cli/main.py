@@ -1,0 +1,80 @@
+"""Entry point: finds the command's module only when that command runs, so that ``--help`` stays fast."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "verify": ("samebody.cli.verify", "verify a person against their document"),
+    "demo": ("samebody.cli.demo", "run the main job on example photographs"),
+    "face": ("samebody.cli.face", "compare faces, assess face image quality"),
+    "document": ("samebody.cli.document", "read documents, render specimens"),
+    "models": ("samebody.cli.models", "list, show, pull and check model records"),
+    "match": ("samebody.cli.match", "measure operating points"),
+    "policy": ("samebody.cli.policy", "list and check policies"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are invoked; ``--help`` prints the table above."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of ``cmd_name`` and return its ``command``."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Print the table without importing a command."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="samebody", prog_name="samebody")
+def cli() -> None:
+    """Is this the same, real, unique person, and does the document belong to them?
+
+    Exit codes: 0 accept, 1 reject, 3 review, 4 retry, 64 usage, 65 input, 69 resource missing, 70 internal, 74 I/O.
+    """
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; typed errors become one line on standard error and an exit code, never a stack trace."""
+    from samebody.errors import SamebodyError
+
+    try:
+        result = cli.main(args=arguments, prog_name="samebody", standalone_mode=False)
+        sys.exit(result if isinstance(result, int) else 0)
+    except SamebodyError as error:
+        click.echo(f"samebody: {error.code}: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(64)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("samebody: interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:  # the last wall: a fault of ours reaches the user as one line, the trace only on request
+        if os.environ.get("SAMEBODY_DEBUG"):
+            raise
+        click.echo(
+            f"samebody: internal: {type(error).__name__}. Set SAMEBODY_DEBUG=1 to see where, and please report it.",
+            err=True,
+        )
+        sys.exit(70)
