@@ -1,0 +1,270 @@
+"""Find the document's page on a photograph and make it flat: from its four edges, from the MRZ's geometry, or both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from samebody import stage
+from samebody.document.types import Matrix, MrzFormat, MrzReading, Page, apply_homography
+from samebody.types import Image, Pixels, Point
+
+Points = NDArray[np.float64]
+Quad = tuple[Point, Point, Point, Point]
+
+# Where the zone lies on the page, millimetres: left edge of the first character, right edge of the last, cap line of
+# the first line and base line of the last above the page's lower edge. Doc 9303-4/-5/-6/-7, nominal positions.
+ZONE_MILLIMETRES: dict[MrzFormat, tuple[float, float, float, float]] = {
+    MrzFormat.TD1: (4.0, 79.8, 20.3, 5.3),
+    MrzFormat.TD2: (4.0, 95.0, 15.4, 6.4),
+    MrzFormat.TD3: (6.0, 117.4, 15.4, 6.4),
+    MrzFormat.MRV_A: (4.0, 115.4, 15.4, 6.4),
+    MrzFormat.MRV_B: (4.0, 95.0, 15.4, 6.4),
+}
+ASPECTS = tuple(width / height for width, height in {f.page_millimetres for f in MrzFormat})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Border:
+    """Four edges seen on the photograph.
+
+    Attributes:
+        quad: (4, 2) float64, corners clockwise on the picture, pixels of the photograph.
+        confidence: 0-1, share of the outline with an edge under it, times how well the shape fits a card.
+    """
+
+    quad: Points
+    confidence: float
+
+
+class PageFinder(stage.Stage):
+    """Finds and rectifies the page. A page whose border is not visible is no error: the result is None."""
+
+    class Parameters(stage.Stage.Parameters):
+        """How the border is searched."""
+
+        working_side: int = Field(default=800, ge=256, le=4096, description="long side of the searched picture, pixels")
+        min_area: float = Field(default=0.08, gt=0, lt=1, description="smallest page, share of the picture")
+        min_confidence: float = Field(default=0.5, ge=0, le=1, description="weaker borders are not used")
+        max_aspect_error: float = Field(
+            default=0.35, gt=0, lt=1, description="log-aspect off ID-1/2/3 by more is refused"
+        )
+        pixels_per_mm: float = Field(default=12.0, gt=1, le=48, description="largest scale of the rectified page")
+
+    parameters: PageFinder.Parameters
+
+    def find(self, image: Image, mrz: MrzReading | None = None) -> Page | None:
+        """The page of ``image``; with ``mrz`` its orientation is known and its border can be predicted.
+
+        Args:
+            image: the photograph.
+            mrz: the zone read on the same photograph, if there is one.
+
+        Returns:
+            The rectified page, or None when neither a border nor a zone gives it.
+        """
+        border = self._border(image.pixels)
+        if mrz is None:
+            if border is None or border.confidence < self.parameters.min_confidence:
+                return None
+            quad, width_mm, height_mm = self._landscape(border.quad)
+            return self._rectify(image.pixels, quad, width_mm, height_mm, border.confidence, False, "border", None)
+        predicted = predict_quad(mrz)
+        width_mm, height_mm = mrz.format.page_millimetres
+        if border is not None:
+            turned = self._match(border.quad, predicted, mrz)
+            if turned is not None:
+                confidence = max(border.confidence, self.parameters.min_confidence)
+                return self._rectify(image.pixels, turned, width_mm, height_mm, confidence, True, "both", mrz.format)
+        return self._rectify(image.pixels, predicted, width_mm, height_mm, 0.3, True, "mrz", mrz.format)
+
+    # ------------------------------------------------------------------------------------------------ border
+
+    def _border(self, pixels: Pixels) -> Border | None:
+        """The best quadrilateral outline of plausible size and aspect."""
+        scale = min(1.0, self.parameters.working_side / max(pixels.shape[:2]))
+        small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
+        smooth = cv2.GaussianBlur(small, (0, 0), 1.5)
+        edges = self._edges(smooth)
+        support = cv2.distanceTransform(255 - edges, cv2.DIST_L2, 3)
+        area = small.shape[0] * small.shape[1]
+        best: Border | None = None
+        for mask in self._masks(smooth, edges):
+            contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+            for contour in sorted(contours, key=cv2.contourArea, reverse=True)[:6]:
+                hull = cv2.convexHull(contour)
+                if cv2.contourArea(hull) < self.parameters.min_area * area:
+                    break
+                quad = _four_corners(hull)
+                if quad is None:
+                    continue
+                quad = _refine(quad, edges)
+                confidence = self._score(quad, support)
+                if best is None or confidence > best.confidence:
+                    best = Border(quad / scale, confidence)
+        return best
+
+    @staticmethod
+    def _edges(smooth: Pixels) -> NDArray[np.uint8]:
+        """Edges of any colour channel, so that a page differs from its background by hue too."""
+        lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB)
+        edges = np.zeros(smooth.shape[:2], np.uint8)
+        for channel in cv2.split(lab):
+            strength = float(np.percentile(np.abs(cv2.Sobel(channel, cv2.CV_32F, 1, 0)), 93))
+            high = float(np.clip(strength, 18.0, 120.0))
+            edges |= cv2.Canny(channel, 0.4 * high, high)
+        return edges
+
+    @staticmethod
+    def _masks(smooth: Pixels, edges: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        """Regions that may be the page: closed edges, and both sides of a threshold on lightness and on chroma."""
+        masks = [cv2.morphologyEx(edges, cv2.MORPH_CLOSE, np.ones((k, k), np.uint8)) for k in (5, 11)]
+        lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB)
+        opening = np.ones((7, 7), np.uint8)
+        for channel in cv2.split(lab):
+            _, binary = cv2.threshold(channel, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+            for side in (binary, 255 - binary):
+                closed = cv2.morphologyEx(side, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
+                masks.append(cv2.morphologyEx(closed, cv2.MORPH_OPEN, opening))
+        return masks
+
+    def _score(self, quad: Points, support: NDArray[np.float32]) -> float:
+        """Share of the outline within 2 pixels of an edge, lowered for shapes unlike a card."""
+        height, width = support.shape
+        hits: list[float] = []
+        for start, end in zip(quad, np.roll(quad, -1, axis=0), strict=True):
+            steps = np.linspace(0.05, 0.95, 60)[:, None]
+            line = start + (end - start) * steps
+            inside = (line >= 1).all(axis=1) & (line[:, 0] < width - 1) & (line[:, 1] < height - 1)
+            columns, rows = np.clip(line.astype(int), 0, [width - 1, height - 1]).T
+            hits.append(float(((support[rows, columns] <= 2.0) & inside).mean()))
+        ratio = _aspect(quad)
+        error = min(abs(np.log(ratio / aspect)) for aspect in ASPECTS)
+        shape = float(np.clip(1.0 - error / self.parameters.max_aspect_error, 0.0, 1.0))
+        return float(np.mean(hits) * (0.5 + 0.5 * shape) * (shape > 0))
+
+    def _landscape(self, quad: Points) -> tuple[Points, float, float]:
+        """Corners turned so that the long side is on top, upper side up, with the nearest nominal page size."""
+        lengths = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
+        if lengths[0] + lengths[2] < lengths[1] + lengths[3]:
+            quad = np.roll(quad, -1, axis=0)
+        if quad[:2, 1].mean() > quad[2:, 1].mean():
+            quad = np.roll(quad, -2, axis=0)
+        ratio = _aspect(quad)
+        sizes = sorted({f.page_millimetres for f in MrzFormat}, key=lambda s: abs(np.log(ratio * s[1] / s[0])))
+        return quad, *sizes[0]
+
+    @staticmethod
+    def _match(border: Points, predicted: Points, mrz: MrzReading) -> Points | None:
+        """The border, turned to begin at the page's own top left, if it agrees with the lower edge the MRZ predicts."""
+        zone = np.array(mrz.polygon, np.float64)
+        length = float(np.linalg.norm(zone[1] - zone[0]))
+        centre = zone.mean(axis=0)
+        if cv2.pointPolygonTest(border.astype(np.float32), (float(centre[0]), float(centre[1])), False) < 0:
+            return None
+        turned = min((np.roll(border, -k, axis=0) for k in range(4)), key=lambda q: float(np.abs(q - predicted).sum()))
+        # Lower corners follow closely from the zone; the upper ones hang on the perspective.
+        errors = np.linalg.norm(turned - predicted, axis=1) / length
+        if errors[2:].max() > 0.08 or errors[:2].max() > 0.35:
+            return None
+        return turned
+
+    def _rectify(
+        self,
+        pixels: Pixels,
+        quad: Points,
+        width_mm: float,
+        height_mm: float,
+        confidence: float,
+        upright: bool,
+        source: str,
+        layout: MrzFormat | None,
+    ) -> Page:
+        sides = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
+        seen = max(sides[0], sides[2]) / width_mm
+        scale = float(np.clip(seen, 2.0, self.parameters.pixels_per_mm))
+        width, height = round(width_mm * scale), round(height_mm * scale)
+        target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+        homography = cv2.getPerspectiveTransform(quad.astype(np.float32), target).astype(np.float64)
+        flat = warp(pixels, homography, (width, height))
+        corners: Quad = tuple((float(x), float(y)) for x, y in quad)  # type: ignore[assignment]
+        return Page(flat, corners, homography, scale, float(np.clip(confidence, 0, 1)), upright, source, layout)
+
+
+def warp(pixels: Pixels, homography: Matrix, size: tuple[int, int]) -> Pixels:
+    """Resample through ``homography`` (source to target, corner-origin coordinates) onto ``size`` (width, height)."""
+    # OpenCV's pixel centres lie on integers, ours on halves: shift both ends.
+    to_corner, to_centre = np.eye(3), np.eye(3)
+    to_corner[:2, 2], to_centre[:2, 2] = 0.5, -0.5
+    warped: Pixels = cv2.warpPerspective(
+        pixels, to_centre @ homography @ to_corner, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return warped
+
+
+def predict_quad(mrz: MrzReading) -> Points:
+    """The page's corners, (4, 2) pixels of the photograph, from where the zone lies on a page of its format.
+
+    The zone is too flat to fix the perspective upwards, so the page is continued by the affine map that fits the
+    zone: corners near the zone are good to about a millimetre, the far ones only as good as the view is frontal.
+    """
+    left, right, top, bottom = ZONE_MILLIMETRES[mrz.format]
+    width, height = mrz.format.page_millimetres
+    zone_mm = np.array([[left, height - top], [right, height - top], [right, height - bottom], [left, height - bottom]])
+    affine, *_ = np.linalg.lstsq(np.column_stack([zone_mm, np.ones(4)]), np.array(mrz.polygon), rcond=None)
+    page_mm = np.array([[0, 0], [width, 0], [width, height], [0, height]])
+    quad: Points = np.column_stack([page_mm, np.ones(4)]) @ affine
+    return quad
+
+
+def _four_corners(hull: NDArray[np.int32]) -> Points | None:
+    """The hull simplified to four corners, clockwise, or None when no tolerance gives four."""
+    perimeter = cv2.arcLength(hull, True)
+    for tolerance in (0.02, 0.035, 0.05, 0.08):
+        polygon = cv2.approxPolyDP(hull, tolerance * perimeter, True)
+        if len(polygon) == 4:
+            quad = polygon[:, 0].astype(np.float64)
+            centre = quad.mean(axis=0)
+            order = np.argsort(np.arctan2(quad[:, 1] - centre[1], quad[:, 0] - centre[0]))
+            ordered: Points = quad[order]
+            return ordered
+    return None
+
+
+def _refine(quad: Points, edges: NDArray[np.uint8]) -> Points:
+    """Fit a line to the edge pixels near each side and intersect: rounded corners and dents lose their pull."""
+    rows, columns = np.nonzero(edges)
+    points = np.column_stack([columns, rows]).astype(np.float64)
+    lines: list[NDArray[np.float64]] = []
+    for start, end in zip(quad, np.roll(quad, -1, axis=0), strict=True):
+        direction = end - start
+        length = float(np.linalg.norm(direction))
+        direction /= max(length, 1e-9)
+        normal = np.array([-direction[1], direction[0]])
+        along, off = (points - start) @ direction, (points - start) @ normal
+        near = points[(np.abs(off) < max(3.0, 0.012 * length)) & (along > 0.06 * length) & (along < 0.94 * length)]
+        if len(near) >= 0.2 * length:
+            vx, vy, x0, y0 = cv2.fitLine(near.astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01).ravel()
+            lines.append(np.cross([x0, y0, 1.0], [x0 + vx, y0 + vy, 1.0]))
+        else:
+            lines.append(np.cross([*start, 1.0], [*end, 1.0]))
+    corners = [np.cross(lines[i - 1], lines[i]) for i in range(4)]
+    if any(abs(c[2]) < 1e-9 for c in corners):
+        return quad
+    refined = np.array([c[:2] / c[2] for c in corners])
+    moved = np.linalg.norm(refined - quad, axis=1).max()
+    return refined if moved < 0.1 * np.linalg.norm(quad[2] - quad[0]) else quad
+
+
+def _aspect(quad: Points) -> float:
+    """Long side over short side, at least 1."""
+    sides = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
+    ratio = float((sides[0] + sides[2]) / max(sides[1] + sides[3], 1e-9))
+    return max(ratio, 1 / ratio)
+
+
+__all__ = ["Border", "PageFinder", "apply_homography", "predict_quad", "warp"]
