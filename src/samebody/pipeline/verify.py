@@ -1,0 +1,237 @@
+"""The main job: is the person on the selfie the holder of the document? Every check once, then the policy decides."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from samebody.capture import decode_image
+from samebody.config import Settings, load_settings
+from samebody.decide import Policy, decide, load_policy, verdict_to_dict
+from samebody.document import DocumentReader, DocumentReading, PortraitEvidence, run_checks
+from samebody.errors import NotMeasuredError, UsageError
+from samebody.face import FaceAnalyser, FaceAnalysis
+from samebody.match import compare, decide_match
+from samebody.models import ModelRecord, catalogue
+from samebody.pipeline.trace import Trace
+from samebody.types import Decision, Evidence, Finding, Image, Outcome, Pixels, Reason, Region, SourceInfo, Verdict
+
+ImageInput = bytes | bytearray | Path | str | Pixels | Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verification:
+    """A finished case: the verdict, the trace it was read from, and the policy.
+
+    Attributes:
+        verdict: the answer.
+        trace: what every stage returned; holds pixels and templates, so it is never serialised.
+        policy: what decided.
+        settings: what the case ran with.
+    """
+
+    verdict: Verdict
+    trace: Trace = field(repr=False)
+    policy: Policy = field(repr=False)
+    settings: Settings = field(repr=False)
+
+    @property
+    def decision(self) -> Decision:
+        """Accept, reject, review or retry."""
+        return self.verdict.decision
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict as JSON-ready data, after docs/reference/verdict.schema.json."""
+        return verdict_to_dict(self.verdict)
+
+    def write_report(self, path: Path | str, *, show_pictures: bool = False) -> Path:
+        """Write the report to ``path``; pictures are blurred unless ``show_pictures``."""
+        from samebody.pipeline.report import write_report
+
+        return write_report(self, Path(path), show_pictures=show_pictures)
+
+
+class Verifier:
+    """Verifies cases one after the other with model sessions that stay loaded. Safe to call from several threads."""
+
+    def __init__(self, settings: Settings | None = None, *, embedder: str = "face/sface") -> None:
+        self.settings = settings or load_settings()
+        self.record: ModelRecord = catalogue(self.settings)[embedder]
+        self.faces = FaceAnalyser(self.settings, embedder=embedder)
+        self.documents = DocumentReader(self.settings)
+
+    def verify(
+        self,
+        *,
+        selfie: ImageInput,
+        document: ImageInput | None = None,
+        reference: ImageInput | None = None,
+        policy: str | Path | Policy = "default",
+        case_id: str | None = None,
+        today: date | None = None,
+    ) -> Verification:
+        """Verify one person.
+
+        Args:
+            selfie: encoded picture (bytes), a path, an RGB array of shape (height, width, 3) uint8, or an Image.
+            document: photograph of the identity document; needed unless the policy waives it.
+            reference: an earlier photograph of the person, for policies without a document.
+            policy: name, path, or a loaded policy.
+            case_id: how the caller knows the case; a random one by default.
+            today: the date that expiry is judged by; the real one by default.
+
+        Raises:
+            UsageError: the pictures handed over do not fit the policy.
+            InputError: a picture cannot be decoded.
+            NotMeasuredError: the policy asks for an error rate at which the model was not measured.
+        """
+        rules = policy if isinstance(policy, Policy) else load_policy(policy, self.settings)
+        other = self._other_side(rules, document, reference)
+        # asked before any work is done: a policy that this model cannot serve is a mistake of the operator
+        demand = rules.face_match
+        self.record.operating_point(
+            demand.fmr, population=demand.population, allow_extrapolated=demand.allow_extrapolated
+        )
+        case = case_id or uuid.uuid4().hex
+        trace = Trace()
+        sides: list[Callable[[], FaceAnalysis]] = [lambda: self._selfie(trace, case, selfie)]
+        if other == "document":
+            assert document is not None
+            sides.append(lambda: self._document(trace, case, document, today))
+        else:
+            assert reference is not None
+            sides.append(lambda: self._picture(trace, case, reference, "reference"))
+        with ThreadPoolExecutor(max_workers=2, thread_name_prefix="samebody-case") as workers:
+            probe, enrolled = [future.result() for future in [workers.submit(side) for side in sides]]
+        trace.run("face.match", lambda: self._match(probe, enrolled, rules, other))
+        findings = tuple(_all_findings(trace))
+        verdict = decide(rules, findings, case_id=case, model_ids=trace.model_ids(), timings=trace.timings())
+        return Verification(verdict, trace, rules, self.settings)
+
+    @staticmethod
+    def _other_side(policy: Policy, document: ImageInput | None, reference: ImageInput | None) -> str:
+        wanted = "document" if policy.needs_document else "reference"
+        given = {"document": document is not None, "reference": reference is not None}
+        unwanted = "reference" if wanted == "document" else "document"
+        if not given[wanted] or given[unwanted]:
+            raise UsageError(
+                f"policy {policy.id!r} compares the selfie with a {wanted}"
+                + (f", and a {unwanted} was given too." if given[wanted] else ", and none was given."),
+                hint=f"Give exactly a selfie and a {wanted}, or choose another policy.",
+            )
+        return wanted
+
+    def _decode(self, trace: Trace, case: str, source: ImageInput, role: str) -> Image:
+        def work() -> Image:
+            if isinstance(source, Image):
+                image = source
+            elif isinstance(source, bytes | bytearray | Path | str):
+                image = decode_image(source, limits=self.settings.limits, role=role)
+            else:
+                height, width = source.shape[:2]
+                image = Image(source, SourceInfo(width=width, height=height))
+            return replace(image, evidence=Evidence(f"{case}/{role}", role, case=case))
+
+        image = trace.run(f"{role}.decode", work)
+        trace.keep_evidence(role, image)
+        return image
+
+    def _picture(self, trace: Trace, case: str, source: ImageInput, role: str) -> FaceAnalysis:
+        image = self._decode(trace, case, source, role)
+        return trace.run(f"{role}.face", lambda: self.faces.analyse(image, role=role))
+
+    def _selfie(self, trace: Trace, case: str, source: ImageInput) -> FaceAnalysis:
+        return self._picture(trace, case, source, "selfie")
+
+    def _document(self, trace: Trace, case: str, source: ImageInput, today: date | None) -> FaceAnalysis:
+        image = self._decode(trace, case, source, "document")
+        reading = trace.run("document.read", lambda: self.documents.read(image, today=today))
+        # the rectified page is upright and seen from the front, which is what the face room wants
+        shown = image
+        if reading.page is not None:
+            shown = Image(reading.page.image, image.source, Evidence(f"{case}/page", "page", case=case))
+            trace.keep_evidence("page", shown)
+        analysis = trace.run("document.face", lambda: self.faces.analyse(shown, role="document"))
+        portraits = trace.run("document.portraits", lambda: self._portraits(shown, analysis))
+        trace.run("document.forgery", lambda: run_checks(image, reading, portraits))
+        return analysis
+
+    def _portraits(self, image: Image, analysis: FaceAnalysis) -> tuple[PortraitEvidence, ...]:
+        """The main portrait, and every further face on the document compared with it (the ghost image)."""
+        if analysis.chosen is None or analysis.template is None:
+            return ()
+        role = image.evidence.role if image.evidence else "document"
+        portraits = [PortraitEvidence(Region("portrait", analysis.chosen.box.corners(), role), "portrait", None, None)]
+        try:
+            point = self.record.operating_point(1e-2)
+        except NotMeasuredError:
+            return tuple(portraits)
+        for face in analysis.detections:
+            if face is analysis.chosen:
+                continue
+            ghost = self.faces.embed(self.faces.align(image, face))
+            comparison = compare(ghost, analysis.template)
+            portraits.append(PortraitEvidence(Region("ghost", face.box.corners(), role), "ghost", comparison, point))
+        return tuple(portraits)
+
+    def _match(self, probe: FaceAnalysis, enrolled: FaceAnalysis, policy: Policy, other: str) -> Finding:
+        if probe.template is None or enrolled.template is None:
+            missing = "the selfie" if probe.template is None else f"the {other}"
+            reason = Reason("match.no_template", f"There is no usable face on {missing}, so nothing was compared.")
+            return Finding("face.match", Outcome.NOT_RUN, reasons=(reason,))
+        demand = policy.face_match
+        return decide_match(
+            compare(probe.template, enrolled.template),
+            self.record,
+            demand.fmr,
+            population=demand.population,
+            allow_extrapolated=demand.allow_extrapolated,
+        )
+
+
+def _all_findings(trace: Trace) -> list[Finding]:
+    """Every finding on the trace, in order of execution."""
+    found: list[Finding] = []
+    for entry in trace:
+        value = entry.value
+        if isinstance(value, Finding):
+            found.append(value)
+        elif isinstance(value, FaceAnalysis | DocumentReading):
+            found.extend(value.findings)
+        elif entry.stage == "document.forgery":
+            found.extend(value)
+    return found
+
+
+_shared: dict[Settings, Verifier] = {}
+_shared_lock = threading.Lock()
+
+
+def verify(
+    selfie: ImageInput,
+    document: ImageInput | None = None,
+    *,
+    reference: ImageInput | None = None,
+    policy: str | Path | Policy = "default",
+    case_id: str | None = None,
+    settings: Settings | None = None,
+    today: date | None = None,
+) -> Verification:
+    """Verify a person against their document (or an earlier photograph); weights stay loaded between calls.
+
+    See :meth:`Verifier.verify` for arguments and errors.
+    """
+    settings = settings or load_settings()
+    with _shared_lock:
+        verifier = _shared.get(settings)
+        if verifier is None:
+            verifier = _shared.setdefault(settings, Verifier(settings))
+    return verifier.verify(
+        selfie=selfie, document=document, reference=reference, policy=policy, case_id=case_id, today=today
+    )
