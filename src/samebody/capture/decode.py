@@ -107,7 +107,7 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
     """Apply EXIF orientation 1-8."""
     if orientation in (5, 6, 7, 8):
         pixels = cv2.rotate(
-            pixels, cv2.ROTATE_90_CLOCKWISE if orientation in (6, 7) else cv2.ROTATE_90_COUNTERCLOCKWISE
+            pixels, cv2.ROTATE_90_CLOCKWISE if orientation in (5, 6) else cv2.ROTATE_90_COUNTERCLOCKWISE
         )
     if orientation == 3:
         pixels = cv2.rotate(pixels, cv2.ROTATE_180)
