@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""Specimen documents of a state that does not exist, photographed and forged: seeded, with the ground truth."""
