@@ -23,7 +23,7 @@ test: $(READY) lint ## lint, types, floors and every test that is not marked slo
 
 test-full: $(READY) lint ## everything, with the long fault, fuzz and figure runs; result kept in docs/results
 	$(BIN)/python -m samebody models pull --all --quiet
-	$(BIN)/python benchmarks/test_full.py
+	$(BIN)/python -m benchmarks.test_full
 
 lint: $(READY)  ## ruff, mypy strict on src, floors
 	$(BIN)/ruff check .

@@ -95,7 +95,9 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
     layers = Table(box=None, pad_edge=False, show_header=False)
     for layer in verdict.assurance:
         mark, style = MARKS[layer.status]
-        layers.add_row(f"[{style}]{mark}[/]", layer.layer.replace("_", " "), layer.status, f"[dim]{escape(layer.note)}[/]")
+        layers.add_row(
+            f"[{style}]{mark}[/]", layer.layer.replace("_", " "), layer.status, f"[dim]{escape(layer.note)}[/]"
+        )
     console.print(layers)
     if verdict.reasons:
         console.print("\n[b]Why[/b]")

@@ -101,7 +101,9 @@ def read_cases(path: Path) -> list[Case]:
             continue
         paths = {n: (path.parent / cell[n] if cell[n] else None) for n in ("selfie", "document", "reference")}
         assert paths["selfie"] is not None
-        cases.append(Case(cell["case_id"], paths["selfie"], paths["document"], paths["reference"], cell["policy"] or None))
+        cases.append(
+            Case(cell["case_id"], paths["selfie"], paths["document"], paths["reference"], cell["policy"] or None)
+        )
     if not rows and not mistakes:
         mistakes.append("there are no rows")
     if mistakes:

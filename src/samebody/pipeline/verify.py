@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from samebody.capture import decode_image
 from samebody.config import Settings, load_settings
@@ -75,6 +75,7 @@ class Verifier:
         policy: str | Path | Policy = "default",
         case_id: str | None = None,
         today: date | None = None,
+        depth: Literal["all", "mrz"] = "all",
     ) -> Verification:
         """Verify one person.
 
@@ -85,6 +86,8 @@ class Verifier:
             policy: name, path, or a loaded policy.
             case_id: how the caller knows the case; a random one by default.
             today: the date that expiry is judged by; the real one by default.
+            depth: ``mrz`` leaves out the visual zone and the forgery checks, for a first look in a capture loop; the
+                policy then sees them as not run, and none of the bundled ones accepts without them.
 
         Raises:
             UsageError: the pictures handed over do not fit the policy.
@@ -103,7 +106,7 @@ class Verifier:
         sides: list[Callable[[], FaceAnalysis]] = [lambda: self._selfie(trace, case, selfie)]
         if other == "document":
             assert document is not None
-            sides.append(lambda: self._document(trace, case, document, today))
+            sides.append(lambda: self._document(trace, case, document, today, depth))
         else:
             assert reference is not None
             sides.append(lambda: self._picture(trace, case, reference, "reference"))
@@ -149,17 +152,19 @@ class Verifier:
     def _selfie(self, trace: Trace, case: str, source: ImageInput) -> FaceAnalysis:
         return self._picture(trace, case, source, "selfie")
 
-    def _document(self, trace: Trace, case: str, source: ImageInput, today: date | None) -> FaceAnalysis:
+    def _document(self, trace: Trace, case: str, source: ImageInput, today: date | None, depth: str) -> FaceAnalysis:
         image = self._decode(trace, case, source, "document")
-        reading = trace.run("document.read", lambda: self.documents.read(image, today=today))
+        everything = depth == "all"
+        reading = trace.run("document.read", lambda: self.documents.read(image, today=today, visual_zone=everything))
         # the rectified page is upright and seen from the front, which is what the face room wants
         shown = image
         if reading.page is not None:
             shown = Image(reading.page.image, image.source, Evidence(f"{case}/page", "page", case=case))
             trace.keep_evidence("page", shown)
         analysis = trace.run("document.face", lambda: self.faces.analyse(shown, role="document"))
-        portraits = trace.run("document.portraits", lambda: self._portraits(shown, analysis))
-        trace.run("document.forgery", lambda: run_checks(image, reading, portraits))
+        if everything:
+            portraits = trace.run("document.portraits", lambda: self._portraits(shown, analysis))
+            trace.run("document.forgery", lambda: run_checks(image, reading, portraits))
         return analysis
 
     def _portraits(self, image: Image, analysis: FaceAnalysis) -> tuple[PortraitEvidence, ...]:
@@ -222,6 +227,7 @@ def verify(
     case_id: str | None = None,
     settings: Settings | None = None,
     today: date | None = None,
+    depth: Literal["all", "mrz"] = "all",
 ) -> Verification:
     """Verify a person against their document (or an earlier photograph); weights stay loaded between calls.
 
@@ -233,5 +239,11 @@ def verify(
         if verifier is None:
             verifier = _shared.setdefault(settings, Verifier(settings))
     return verifier.verify(
-        selfie=selfie, document=document, reference=reference, policy=policy, case_id=case_id, today=today
+        selfie=selfie,
+        document=document,
+        reference=reference,
+        policy=policy,
+        case_id=case_id,
+        today=today,
+        depth=depth,
     )
