@@ -38,14 +38,19 @@ def main() -> None:
         console.print(f"written to {RESULTS / 'bench.md'}")
 
 
+def triple(figure: dict[str, float], digits: int) -> str:
+    median, lower, upper = (figure[name] for name in ("median", "lower_quartile", "upper_quartile"))
+    return f"{median:.{digits}f} ({lower:.{digits}f}-{upper:.{digits}f})"
+
+
 def _cells(row: dict[str, Any]) -> tuple[str, str, str, str, str, str]:
     ours, peer, ratio = row["ours"], row.get("peer"), row.get("ratio")
     digits = 3 if row["unit"] == "s" else 1
 
     def number(figure: dict[str, float]) -> str:
-        return f"{figure['median']:.{digits}f} ({figure['lower_quartile']:.{digits}f}-{figure['upper_quartile']:.{digits}f})"
+        return triple(figure, digits)
 
-    ratio_text = f"{ratio['median']:.2f} ({ratio['lower_quartile']:.2f}-{ratio['upper_quartile']:.2f})" if ratio else ""
+    ratio_text = triple(ratio, 2) if ratio else ""
     peer_text = f"{number(peer)} {row.get('peer_name', '')}".strip() if peer else ""
     return (
         row["name"],
@@ -73,7 +78,8 @@ def as_markdown(rows: list[dict[str, Any]], machine: dict[str, Any]) -> str:
         "",
         "Made by `make bench`. Ratios are taken pair by pair in one run; above 1 means that samebody is faster.",
         "",
-        f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Python {machine['python']}, "
+        f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+        f"Python {machine['python']}, "
         + ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
         + f"; commit {machine['commit']}.",
         "",

@@ -1,4 +1,4 @@
-"""Many cases from a table to one verdict a line: workers that may die, a run that may be killed, nothing lost, nothing twice.
+"""Many cases from a table to one verdict a line: workers may die, the run may be killed, nothing is lost or repeated.
 
 The results file is the only state. The parent alone appends to it, one line and one ``fsync`` a case; on the next
 start a half-written last line is cut off and every case already there is skipped.
@@ -163,7 +163,11 @@ class ResultsFile:
         return done
 
     def append(self, record: dict[str, Any]) -> None:
-        """Write one result so that it survives a kill; raise StorageError and take back a half-written line if it cannot."""
+        """Write one result so that it survives a kill.
+
+        Raises:
+            StorageError: it could not be written; a half-written line was taken back.
+        """
         assert self._stream
         line = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
         self._stream.seek(0, os.SEEK_END)

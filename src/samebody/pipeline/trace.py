@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TraceEntry:
-    """One stage of a case: its name, what it returned, when it started (s since the case began), how long it took (ms)."""
+    """One stage of a case: name, result, start (seconds since the case began) and length (milliseconds)."""
 
     stage: str
     value: Any = field(repr=False)
@@ -52,7 +52,7 @@ class Trace:
         return value
 
     def keep_evidence(self, role: str, image: Image) -> None:
-        """Remember the pixels that findings refer to as ``role``; they live as long as the trace and are never written."""
+        """Remember the pixels that findings call ``role``; they live as long as the trace and are never written."""
         with self._lock:
             self._evidence[role] = image
 

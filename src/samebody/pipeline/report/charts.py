@@ -61,7 +61,7 @@ def score_chart(
         f'<rect class="mated" x="160" y="{height - 14}" width="12" height="10"/>'
         f'<text x="178" y="{height - 5}">same person</text></g></svg>'
     )
-    return Markup("".join(parts))  # noqa: S704 - numbers and escaped text only
+    return Markup("".join(parts))
 
 
 def time_line(entries: Sequence[tuple[str, float, float]]) -> Markup:
@@ -79,4 +79,4 @@ def time_line(entries: Sequence[tuple[str, float, float]]) -> Markup:
         parts.append(f'<rect class="bar" x="{left:.1f}" y="{y}" width="{bar:.1f}" height="13" rx="2"/>')
         parts.append(f'<text class="value" x="{left + bar + 6:.1f}" y="{y + 11}">{length:.0f} ms</text>')
     parts.append("</svg>")
-    return Markup("".join(parts))  # noqa: S704 - numbers and escaped text only
+    return Markup("".join(parts))
