@@ -42,7 +42,7 @@ def main() -> int:
         f"`make test-full` on commit `{at}`, {started:%Y-%m-%d %H:%M} UTC, {minutes:.1f} minutes, exit code {code}.",
         f"Machine: {machine['processor']}, {machine['cores']} cores, Python {machine['python']}.",
         "",
-        f"{counts['tests']} tests, {counts['failures']} failures, {counts['errors']} errors, {counts['skipped']} skipped.",
+        ", ".join(f"{count} {name}" for name, count in counts.items()) + ".",
         "",
         "| slowest | seconds |",
         "| --- | --- |",
