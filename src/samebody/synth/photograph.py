@@ -1,0 +1,329 @@
+"""Photograph a flat specimen: one homography of a pinhole camera, then light, lens, sensor and JPEG, with exact truth."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from samebody.errors import UsageError
+from samebody.synth import camera, optics, surroundings
+from samebody.synth.layout import MRZ_CAP_HEIGHT, Layout
+from samebody.synth.specimen import Specimen
+from samebody.synth.truth import Photograph, SpecimenTruth
+from samebody.types import Image, Pixels, Point, SourceInfo
+
+Difficulty = Literal["clean", "moderate", "hard"]
+DIFFICULTIES: tuple[Difficulty, ...] = ("clean", "moderate", "hard")
+
+# A photograph taken with care: nothing a reader could complain about. Not part of ranges.toml, because no figure is
+# reported on it; the demo and the speed benchmarks use it.
+_CLEAN: dict[str, Any] = {
+    "rotation_degrees": [0.0, 3.0],
+    "quarter_turn_share": 0.0,
+    "tilt_degrees": [0.0, 4.0],
+    "character_height_px": [26.0, 32.0],
+    "blur_sigma_px": [0.3, 0.5],
+    "blur_motion_share": 0.0,
+    "noise_sigma": [0.8, 1.6],
+    "jpeg_quality": [92, 95],
+    "shadow_strength": [0.0, 0.1],
+    "glare_share": 0.0,
+    "glare_strength": [0.0, 0.0],
+    "glare_over_mrz": False,
+    "background_share": [0.15, 0.30],
+}
+
+
+@lru_cache(maxsize=1)
+def ranges() -> Mapping[str, Mapping[str, Any]]:
+    """The committed ranges of ``moderate`` and ``hard`` (``ranges.toml``) and those of ``clean``."""
+    text = (files("samebody.synth") / "ranges.toml").read_text("utf-8")
+    return {**tomllib.loads(text), "clean": _CLEAN}
+
+
+def draw_conditions(difficulty: str, random: np.random.Generator) -> dict[str, Any]:
+    """Every condition of one photograph, uniform in the ranges of ``difficulty``; JSON-ready."""
+    bounds = ranges()[difficulty]
+
+    def uniform(name: str) -> float:
+        low, high = bounds[name]
+        return float(random.uniform(low, high))
+
+    turn = uniform("rotation_degrees") * (1 if random.random() < 0.5 else -1)
+    quarter = int(random.integers(1, 4)) * 90 if random.random() < bounds["quarter_turn_share"] else 0
+    low, high = bounds["jpeg_quality"]
+    motion = random.random() < bounds["blur_motion_share"]
+    return {
+        "difficulty": difficulty,
+        "rotation_degrees": turn,
+        "quarter_turn_degrees": quarter,
+        "tilt_degrees": uniform("tilt_degrees"),
+        "tilt_azimuth_degrees": float(random.uniform(0, 360)),
+        "character_height_px": uniform("character_height_px"),
+        "blur_sigma_px": uniform("blur_sigma_px"),
+        "blur_motion_degrees": float(random.uniform(0, 180)) if motion else None,
+        "noise_sigma": uniform("noise_sigma"),
+        "noise_colour_share": float(random.uniform(0.1, 0.5)),
+        "jpeg_quality": int(random.integers(low, high + 1)),
+        "shadow_strength": uniform("shadow_strength"),
+        "shadow_edge": [
+            float(random.uniform(0.2, 0.8)),
+            float(random.uniform(0.2, 0.6)),
+            float(random.uniform(0, 2 * math.pi)),
+            float(random.uniform(0.03, 0.35)),
+        ],
+        "glare_strength": uniform("glare_strength") if random.random() < bounds["glare_share"] else 0.0,
+        "background_share_drawn": uniform("background_share"),
+        "aspect": float(random.choice([4 / 3, 3 / 2, 16 / 9])),
+        "focal_ratio": float(random.uniform(0.72, 1.1)),
+        "offset": [float(random.uniform(-0.8, 0.8)), float(random.uniform(-0.8, 0.8))],
+        "exposure": float(random.uniform(0.82, 1.04)),
+        "white_balance": [float(random.uniform(0.90, 1.06)), 1.0, float(random.uniform(0.88, 1.08))],
+        "vignette": float(random.uniform(0.0, 0.18)),
+        "surroundings": str(random.choice(list(surroundings.TEXTURES))),
+    }
+
+
+def reference_segment(layout: Layout, mrz_centre_mm: Point) -> NDArray[np.float64]:
+    """The upright segment, one MRZ capital high, at the centre of the MRZ, whose length on the photograph is stated."""
+    x, y = mrz_centre_mm
+    return np.array([[x, y - MRZ_CAP_HEIGHT / 2], [x, y + MRZ_CAP_HEIGHT / 2]])
+
+
+def _mrz_centre(specimen: Specimen) -> Point:
+    """Centre of the MRZ in millimetres; for a side without MRZ, where it would be."""
+    dots = specimen.dots_per_inch / 25.4
+    if specimen.truth.mrz is not None:
+        xs, ys = zip(*specimen.truth.mrz)
+        return (sum(xs) / 4 / dots, sum(ys) / 4 / dots)
+    return (specimen.layout.width / 2, specimen.layout.height - 11.6)
+
+
+def photograph(
+    specimen: Specimen,
+    *,
+    difficulty: str = "moderate",
+    seed: int,
+    megapixels: float | None = None,
+    conditions: Mapping[str, Any] | None = None,
+) -> Photograph:
+    """A photograph of ``specimen``, the same bytes for the same arguments on one machine.
+
+    Args:
+        specimen: the flat page.
+        difficulty: ``clean``, ``moderate`` or ``hard``: the ranges that conditions are drawn from.
+        seed: draws the conditions, the surroundings and the noise.
+        megapixels: makes the photograph about that large (page and picture scaled together), whatever the ranges say about the character height;
+            for the speed benchmarks.
+        conditions: values that replace drawn ones, by the names in ``truth.parameters``.
+
+    Raises:
+        UsageError: for an unknown difficulty or condition.
+    """
+    if difficulty not in DIFFICULTIES:
+        raise UsageError(f"there is no difficulty {difficulty!r}.", hint=f"Known: {', '.join(DIFFICULTIES)}.")
+    drawn = draw_conditions(difficulty, np.random.default_rng([seed, 11]))
+    unknown = set(conditions or {}) - set(drawn)
+    if unknown:
+        raise UsageError(f"there is no condition {', '.join(sorted(unknown))}.", hint=f"Known: {', '.join(drawn)}.")
+    drawn |= dict(conditions or {})
+    view = solve_view(specimen, drawn, megapixels)
+    picture = expose(specimen, drawn, view, np.random.default_rng([seed, 12]), ranges()[difficulty]["glare_over_mrz"])
+    jpeg = optics.encode_jpeg(optics.quantise(picture), drawn["jpeg_quality"])
+    pixels = optics.decode_jpeg(jpeg)
+    truth = project_truth(specimen, view, {**drawn, "photograph_seed": seed})
+    return Photograph(image_of(pixels, jpeg, drawn["jpeg_quality"]), jpeg, truth)
+
+
+def image_of(pixels: Pixels, jpeg: bytes, quality: int) -> Image:
+    """Decoded pixels with what the JPEG says about itself."""
+    height, width = pixels.shape[:2]
+    return Image(pixels, SourceInfo("jpeg", len(jpeg), width, height, jpeg_quality=quality))
+
+
+def solve_view(specimen: Specimen, drawn: dict[str, Any], megapixels: float | None) -> camera.View:
+    """The camera for the drawn conditions; with ``megapixels`` the character height is changed in ``drawn`` to fit."""
+    layout = specimen.layout
+    pose = camera.Pose(
+        rotation_degrees=drawn["rotation_degrees"] + drawn["quarter_turn_degrees"],
+        tilt_degrees=drawn["tilt_degrees"],
+        tilt_azimuth_degrees=drawn["tilt_azimuth_degrees"],
+        focal_ratio=drawn["focal_ratio"],
+    )
+
+    def solve() -> camera.View:
+        return camera.solve(
+            (layout.width, layout.height),
+            pose,
+            segment_mm=reference_segment(layout, _mrz_centre(specimen)),
+            segment_px=drawn["character_height_px"],
+            page_share=1 - drawn["background_share_drawn"],
+            aspect=drawn["aspect"],
+            offset=(drawn["offset"][0], drawn["offset"][1]),
+        )
+
+    view = solve()
+    if megapixels is not None:
+        for _ in range(3):
+            drawn["character_height_px"] *= math.sqrt(megapixels * 1e6 / (view.width * view.height))
+            view = solve()
+    return view
+
+
+def flat_to_photograph(specimen: Specimen, view: camera.View) -> NDArray[np.float64]:
+    """The homography from pixels of the flat page to pixels of the photograph, corner convention."""
+    millimetres = 25.4 / specimen.dots_per_inch
+    return np.asarray(view.homography @ np.diag([millimetres, millimetres, 1.0]))
+
+
+def project_truth(specimen: Specimen, view: camera.View, parameters: Mapping[str, Any]) -> SpecimenTruth:
+    """The truth of ``specimen`` in pixels of the photograph."""
+    matrix = flat_to_photograph(specimen, view)
+
+    def moved(polygon: Any) -> Any:
+        return None if polygon is None else camera.project_polygon(matrix, polygon)
+
+    flat = specimen.truth
+    merged = {**flat.parameters, **parameters}
+    merged["field_polygons"] = {name: moved(quad) for name, quad in flat.parameters["field_polygons"].items()}
+    if "edited" in flat.parameters:
+        merged["edited"] = {name: moved(quad) for name, quad in flat.parameters["edited"].items()}
+    merged |= {
+        "background_share": 1 - view.page_share,
+        "distance_mm": view.distance_mm,
+        "focal_px": view.focal_px,
+        "width": view.width,
+        "height": view.height,
+        "homography": [[float(value) for value in row] for row in matrix],
+    }
+    return replace(
+        flat,
+        page=moved(flat.page),
+        mrz=moved(flat.mrz),
+        portrait=moved(flat.portrait),
+        ghost=moved(flat.ghost),
+        parameters=merged,
+    )
+
+
+def expose(
+    specimen: Specimen, drawn: Mapping[str, Any], view: camera.View, random: np.random.Generator, glare_over_mrz: bool
+) -> NDArray[np.float32]:
+    """The photograph before it is rounded and compressed, float32 RGB."""
+    shape = (view.height, view.width)
+    around = surroundings.draw_surroundings(drawn["surroundings"], random, *shape)
+    picture = lay_page(specimen.image.pixels, specimen.corner_pixels, flat_to_photograph(specimen, view), around, random)
+    light = drawn["exposure"] * optics.vignette(shape, drawn["vignette"])
+    light *= optics.soft_shadow(shape, drawn["shadow_strength"], tuple(drawn["shadow_edge"]))
+    optics.apply_light(picture, light)
+    picture *= np.array(drawn["white_balance"], np.float32)
+    if drawn["glare_strength"] > 0:
+        optics.apply_glare(picture, _glare(specimen, view, random, glare_over_mrz), drawn["glare_strength"])
+    direction = drawn["blur_motion_degrees"]
+    picture = optics.blur(picture, drawn["blur_sigma_px"], None if direction is None else math.radians(direction))
+    optics.add_noise(picture, drawn["noise_sigma"], drawn["noise_colour_share"], random)
+    return picture
+
+
+def _glare(specimen: Specimen, view: camera.View, random: np.random.Generator, over_mrz: bool) -> NDArray[np.float32]:
+    """A specular spot on the page; unless ``over_mrz``, on its visual zone and below 5 % of its centre on the MRZ."""
+    shape = (view.height, view.width)
+    layout = specimen.layout
+    matrix = view.homography
+    per_mm = math.sqrt(camera.polygon_area(camera.project(matrix, _corners(layout))) / (layout.width * layout.height))
+    for _ in range(20):
+        share = random.uniform(0.05, 0.95) if over_mrz else random.uniform(0.05, 0.45)
+        centre = camera.project(matrix, np.array([[random.uniform(0.1, 0.9) * layout.width, share * layout.height]]))[0]
+        axes = (random.uniform(5, 14) * per_mm, random.uniform(3, 8) * per_mm)
+        mask = optics.spot(shape, (float(centre[0]), float(centre[1])), axes, random.uniform(0, math.pi))
+        if over_mrz or specimen.truth.mrz is None:
+            return mask
+        zone = np.array(camera.project_polygon(flat_to_photograph(specimen, view), specimen.truth.mrz))
+        inside = np.zeros(shape, np.uint8)
+        cv2.fillPoly(inside, [np.rint(zone).astype(np.int32)], 1)
+        if float((mask * inside).max()) < 0.05:
+            return mask
+    return np.zeros(shape, np.float32)
+
+
+def _corners(layout: Layout) -> NDArray[np.float64]:
+    return np.array([[0, 0], [layout.width, 0], [layout.width, layout.height], [0, layout.height]], np.float64)
+
+
+def lay_page(
+    page: Pixels, corner: float, matrix: NDArray[np.float64], around: Pixels, random: np.random.Generator
+) -> NDArray[np.float32]:
+    """The page on its surroundings, seen through ``matrix`` (flat pixels to photograph pixels), float32 RGB.
+
+    Sampled at twice the photograph's resolution and averaged, from a page first reduced by area to about that
+    resolution, so that neither the MRZ nor the guilloche aliases.
+    """
+    height, width = around.shape[:2]
+    cover = np.zeros(page.shape[:2], np.uint8)
+    _rounded(cover, corner)
+    rows, columns = page.shape[:2]
+    corners = np.array([[0, 0], [columns, 0], [columns, rows], [0, rows]], np.float64)
+    outline = camera.project(matrix, corners)
+    scale = math.sqrt(camera.polygon_area(outline) / (rows * columns))
+    if 2 * scale < 1:
+        size = (max(1, round(columns * 2 * scale)), max(1, round(rows * 2 * scale)))
+        page = np.asarray(cv2.resize(page, size, interpolation=cv2.INTER_AREA), np.uint8)
+        cover = np.asarray(cv2.resize(cover, size, interpolation=cv2.INTER_AREA), np.uint8)
+        matrix = matrix @ np.diag([columns / size[0], rows / size[1], 1.0])
+    low = np.maximum(np.floor(outline.min(axis=0)) - 2, 0).astype(int)
+    high = np.minimum(np.ceil(outline.max(axis=0)) + 2, [width, height]).astype(int)
+    part = high - low
+    half = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1.0]])
+    double = np.diag([2.0, 2.0, 1.0]) @ np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]])
+    to_fine = half @ double @ matrix @ np.linalg.inv(half)  # cv2 counts from pixel centres
+    fine_size = (int(2 * part[0]), int(2 * part[1]))
+    fine = cv2.warpPerspective(page, to_fine, fine_size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    fine_cover = cv2.warpPerspective(cover, to_fine, fine_size, flags=cv2.INTER_LINEAR)
+    seen = cv2.resize(fine, (int(part[0]), int(part[1])), interpolation=cv2.INTER_AREA).astype(np.float32)
+    share = cv2.resize(fine_cover, (int(part[0]), int(part[1])), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    picture = around.astype(np.float32)
+    drop = np.zeros((height, width), np.float32)
+    drop[low[1] : high[1], low[0] : high[0]] = share
+    _drop_shadow(picture, drop, 0.012 * math.hypot(*part), random)
+    area = picture[low[1] : high[1], low[0] : high[0]]
+    area += (seen - area) * share[..., None]
+    return picture
+
+
+def _rounded(cover: NDArray[np.uint8], radius: float) -> None:
+    """Fill ``cover`` with 255 but for its rounded corners."""
+    height, width = cover.shape
+    cover[:] = 255
+    reach = math.ceil(radius)
+    if reach < 1:
+        return
+    y, x = np.mgrid[0:reach, 0:reach] + 0.5
+    inside = np.clip(radius - np.hypot(radius - x, radius - y) + 0.5, 0, 1)
+    corner = np.rint(255 * inside).astype(np.uint8)
+    cover[:reach, :reach] = corner
+    cover[:reach, width - reach :] = corner[:, ::-1]
+    cover[height - reach :, :reach] = corner[::-1]
+    cover[height - reach :, width - reach :] = corner[::-1, ::-1]
+
+
+def _drop_shadow(
+    picture: NDArray[np.float32], cover: NDArray[np.float32], reach: float, random: np.random.Generator
+) -> None:
+    """The page's own thin shadow on what it lies on."""
+    angle = random.uniform(0, 2 * math.pi)
+    height, width = cover.shape
+    step = 4
+    small = cv2.resize(cover, (width // step + 1, height // step + 1), interpolation=cv2.INTER_AREA)
+    moved = np.array([[1, 0, 0.5 * reach / step * math.cos(angle)], [0, 1, 0.5 * reach / step * math.sin(angle)]])
+    small = cv2.warpAffine(small, moved, (small.shape[1], small.shape[0]))
+    small = cv2.GaussianBlur(small, (0, 0), max(reach / step * 0.5, 0.5))
+    picture *= (1 - 0.45 * cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))[..., None]
