@@ -1,0 +1,160 @@
+"""``samebody demo``: the main job on example photographs and specimen documents, with reports to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from samebody.config import Settings
+    from samebody.pipeline.verify import Verification
+    from samebody.types import Image
+
+GENUINE_PORTRAIT = "example/person-a-1"
+GENUINE_SELFIE = "example/person-a-2"
+IMPOSTOR_SELFIE = "example/person-c-1"
+OTHER_PORTRAIT = "example/person-d-1"
+SEED = 20
+DEMONSTRATED_FORGERIES = ("date_plain", "viz_mismatch", "portrait_swap", "screen_recapture")
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One row of the demo: what is tried, with which pictures, under which policy, and what should come out."""
+
+    name: str
+    selfie: str
+    portrait: str
+    policy: str
+    expected: frozenset[str]
+    forgery: str | None = None
+
+
+SCENES = (
+    Scene("same person, years apart", GENUINE_SELFIE, GENUINE_PORTRAIT, "default", frozenset({"review"})),
+    Scene("same person, years apart", GENUINE_SELFIE, GENUINE_PORTRAIT, "no-liveness", frozenset({"accept"})),
+    Scene("another person's selfie", IMPOSTOR_SELFIE, GENUINE_PORTRAIT, "no-liveness", frozenset({"reject"})),
+    *(
+        Scene(
+            f"forged: {name.replace('_', ' ')}",
+            GENUINE_SELFIE,
+            GENUINE_PORTRAIT,
+            "no-liveness",
+            frozenset({"reject", "review", "retry"}),
+            name,
+        )
+        for name in DEMONSTRATED_FORGERIES
+    ),
+)
+
+
+@click.command("demo")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-out"), show_default=True)
+@click.option("--show-pictures/--blur-pictures", default=True, show_default=True, help="Pictures in the reports.")
+def command(out: Path, show_pictures: bool) -> int:
+    """Verify a person against specimen documents, genuine and forged, and write reports.
+
+    Pulls weights and example photographs on the first run. Exits with 1 when a verdict is not the expected one.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from samebody.config import load_settings
+
+    console = Console()
+    settings = load_settings()
+    pull_missing(settings, console)
+    out.mkdir(parents=True, exist_ok=True)
+    table = Table("case", "policy", "verdict", "face", "what decided", "report", title="samebody demo")
+    as_expected = True
+    for number, (scene, case) in enumerate(play(settings, out), start=1):
+        report = case.write_report(out / f"{number}-{scene.policy}-{scene.forgery or 'genuine'}.html".replace("_", "-"))
+        if show_pictures:
+            case.write_report(report, show_pictures=True)
+        right = case.decision.value in scene.expected
+        as_expected &= right
+        match = case.verdict.finding("face.match")
+        score = f"{match.score:.3f} {match.outcome.value}" if match.score is not None else match.outcome.value
+        colour = {"accept": "green", "reject": "red"}.get(case.decision.value, "yellow")
+        table.add_row(
+            scene.name,
+            scene.policy,
+            f"[{colour}]{case.verdict.headline}[/]" + ("" if right else " [red](not expected)[/]"),
+            score,
+            ", ".join(deciding_checks(case)) or "every layer passed",
+            str(report),
+        )
+    console.print(table)
+    console.print("Documents are specimens of the fictional state UTO. Photographs and their licences:")
+    for line in credits(settings):
+        console.print(f"  {line}", highlight=False)
+    if not as_expected:
+        console.print("[red]A verdict is not the expected one.[/]")
+    return 0 if as_expected else 1
+
+
+def pull_missing(settings: Settings, console: object) -> None:
+    """Pull every record that the demo needs and that is not there yet."""
+    from samebody.models import catalogue, pull
+
+    records = catalogue(settings)
+    needed = [r for r in records.values() if r.task not in ("example",) or r.id in EXAMPLES]
+    for record in needed:
+        pull(record, settings)
+
+
+EXAMPLES = (GENUINE_PORTRAIT, GENUINE_SELFIE, IMPOSTOR_SELFIE, OTHER_PORTRAIT)
+
+
+def example(settings: Settings, identifier: str) -> Image:
+    """The example photograph of a record, decoded."""
+    from samebody.capture import decode_image
+    from samebody.models import catalogue, weights_path
+
+    return decode_image(weights_path(catalogue(settings)[identifier], settings))
+
+
+def credits(settings: Settings) -> Iterator[str]:
+    """One line of credit for each photograph shown."""
+    from samebody.models import catalogue
+
+    records = catalogue(settings)
+    for identifier in EXAMPLES:
+        record = records[identifier]
+        yield f"{identifier}: {record.origin} ({record.licence.spdx})"
+
+
+def play(settings: Settings, out: Path) -> Iterator[tuple[Scene, Verification]]:
+    """Render each scene's document into ``out``, verify, and hand over scene and case."""
+    from samebody.models import catalogue, weights_path
+    from samebody.pipeline.verify import Verifier
+    from samebody.synth.photograph import photograph
+    from samebody.synth.specimen import render
+
+    verifier = Verifier(settings)
+    records = catalogue(settings)
+    for scene in SCENES:
+        path = out / f"document-{scene.forgery or 'genuine'}.jpg".replace("_", "-")
+        specimen = render("TD3", seed=SEED, portrait=example(settings, scene.portrait), forgery=scene.forgery)
+        path.write_bytes(photograph(specimen, difficulty="clean", seed=SEED, megapixels=2).jpeg)
+        yield (
+            scene,
+            verifier.verify(
+                selfie=weights_path(records[scene.selfie], settings), document=path, policy=scene.policy
+            ),
+        )
+
+
+def deciding_checks(case: Verification) -> list[str]:
+    """Names of the checks that kept the case from an accept."""
+    waived = {check for layer in case.verdict.assurance if layer.status == "waived" for check in layer.checks}
+    informational = set(getattr(case.policy, "informational", ()))
+    return [
+        finding.check
+        for finding in case.verdict.findings
+        if finding.outcome.value in ("fail", "not_run") and finding.check not in waived | informational
+    ] or [layer.layer for layer in case.verdict.assurance if layer.status in ("absent", "unsure")]

@@ -1,0 +1,64 @@
+"""What every test may rely on: pulled weights or a skip that says so, development data or a skip, no stray network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+hypothesis_settings.register_profile(
+    "samebody", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+hypothesis_settings.load_profile("samebody")
+
+RUNTIME_RECORDS = (
+    "face/yunet",
+    "face/sface",
+    "face/landmarks",
+    "face/blendshapes",
+    "document/ppocr-rec",
+    "example/person-a-1",
+    "example/person-a-2",
+    "example/person-c-1",
+)
+
+
+def _missing_weights() -> list[str]:
+    from samebody.errors import SamebodyError
+    from samebody.models import catalogue, weights_path
+
+    records, missing = catalogue(), []
+    for identifier in RUNTIME_RECORDS:
+        try:
+            weights_path(records[identifier])
+        except (KeyError, SamebodyError):
+            missing.append(identifier)
+    return missing
+
+
+@pytest.fixture(scope="session")
+def _weights() -> None:
+    missing = _missing_weights()
+    if missing:
+        message = f"weights not pulled: {', '.join(missing)}; run `samebody models pull --all`"
+        if os.environ.get("CI"):
+            pytest.fail(message)  # a skip here would let a broken pull pass as a green run
+        pytest.skip(message)
+
+
+@pytest.fixture(autouse=True)
+def _weights_for_marked(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("weights"):
+        request.getfixturevalue("_weights")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with development data (fairface, orl), or a skip."""
+    folder = Path(os.environ.get("SAMEBODY_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no development data at {folder}; set SAMEBODY_DATA")
+    return folder
