@@ -1,0 +1,322 @@
+"""Find, read and check policies: every mistake of a file at once, each with its line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from samebody.config import Settings, load_settings
+from samebody.decide.engine import layers_that_accept_alone
+from samebody.decide.errors import Mistake, PolicyInvalidError, PolicyNotFoundError
+from samebody.decide.policy import Policy, contradictions, field_names
+
+_MAX_BYTES = 256 * 1024
+_MAX_DEPTH = 16
+Path_ = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with numbers as people write them: ``1e-4`` is a number here, in YAML 1.1 it is a text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPolicy:
+    """A policy that was found: ``origin`` is ``bundled`` or its path; ``policy`` is None when it has mistakes."""
+
+    id: str
+    origin: str
+    policy: Policy | None
+    mistakes: tuple[Mistake, ...] = ()
+
+
+def bundled_policies() -> tuple[str, ...]:
+    """Names of the policies that come with the package."""
+    folder = resources.files("samebody.decide") / "policies"
+    return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+
+
+def policy_text(name_or_path: str | Path, settings: Settings | None = None) -> tuple[str, str]:
+    """Text and origin of a policy: a path, a bundled name, or a name in one of the settings' ``policies_dirs``.
+
+    Bundled names go first, so that a file in a folder cannot quietly replace ``strict``.
+
+    Raises:
+        PolicyNotFoundError: when there is no such policy or the file cannot be read.
+    """
+    name = str(name_or_path)
+    if isinstance(name_or_path, Path) or name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name:
+        return _read(Path(name)), name
+    if name in bundled_policies():
+        return _bundled_text(name), "bundled"
+    folders = (settings or load_settings()).policies_dirs
+    for folder in folders:
+        for suffix in (".yaml", ".yml"):
+            path = folder / f"{name}{suffix}"
+            if path.is_file():
+                return _read(path), str(path)
+    known = sorted({*bundled_policies(), *(path.stem for path in _files(folders))})
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
+    raise PolicyNotFoundError(f"There is no policy named {name!r}.", hint=hint)
+
+
+def load_policy(name_or_path: str | Path, settings: Settings | None = None) -> Policy:
+    """The policy of that name or path.
+
+    Raises:
+        PolicyNotFoundError: when there is none.
+        PolicyInvalidError: with every mistake, when it has any.
+    """
+    if isinstance(name_or_path, str) and name_or_path in bundled_policies():
+        return _load_bundled(name_or_path)
+    text, origin = policy_text(name_or_path, settings)
+    return _parse_or_raise(text, str(name_or_path) if origin == "bundled" else origin)
+
+
+def check_policy(path: str | Path) -> list[Mistake]:
+    """Every mistake of the policy file at ``path``, by line; an empty list means that it can be used.
+
+    Raises:
+        PolicyNotFoundError: when the file cannot be read.
+    """
+    return parse_policy(_read(Path(path)))[1]
+
+
+def list_policies(settings: Settings | None = None) -> list[ListedPolicy]:
+    """Bundled policies first, then those in the settings' folders, with what is wrong with them."""
+    found = [ListedPolicy(name, "bundled", _load_bundled(name)) for name in bundled_policies()]
+    for path in _files((settings or load_settings()).policies_dirs):
+        policy, mistakes = parse_policy(_read(path))
+        if path.stem in {entry.id for entry in found}:
+            mistakes = [*mistakes, Mistake(0, 0, "", f"is hidden by {path.stem} found earlier.", "Rename the file.")]
+        found.append(ListedPolicy(path.stem, str(path), policy, tuple(mistakes)))
+    return found
+
+
+def parse_policy(text: str) -> tuple[Policy | None, list[Mistake]]:
+    """The policy in ``text`` and every mistake in it; the policy is None as soon as there is one.
+
+    Contradictions are looked for even when other parts are wrong: a wrong part is then replaced by that of
+    ``default`` for the time of the check.
+    """
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        return None, [_syntax_mistake(error)]
+    except (RecursionError, ValueError):
+        return None, [Mistake(1, 1, "", "is nested too deeply or holds a value that is no YAML.")]
+    if not isinstance(node, yaml.MappingNode):
+        return None, [
+            Mistake(1, 1, "", "holds no policy.", "A policy is a mapping that starts with `schema_version: 1`.")
+        ]
+    places: dict[Path_, tuple[int, int]] = {}
+    mistakes: list[Mistake] = []
+    try:
+        data = _build(node, (), places, mistakes)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        return None, [*mistakes, Mistake(line, column, "", f"holds a value that cannot be read: {_one_line(error)}.")]
+    unknown = list(_unknown_keys(data, (), places))
+    mistakes += unknown
+    for mistake in unknown:
+        _remove(data, tuple(mistake.where.split(".")))
+    policy, problems = _validate(data)
+    mistakes += [_from_pydantic(problem, data, places) for problem in problems]
+    sound = policy or _repaired(data, problems)
+    if sound is not None:
+        mistakes += [_placed(where, message, hint, places) for where, message, hint in contradictions(sound)]
+        mistakes += _accepts_alone(sound, places)
+    unique = sorted(set(mistakes))
+    return (None if unique else policy), unique
+
+
+def _accepts_alone(policy: Policy, places: Mapping[Path_, tuple[int, int]]) -> Iterator[Mistake]:
+    alone = layers_that_accept_alone(policy)
+    if "nothing" in alone:
+        message, alone = "the policy accepts without any check having passed.", []
+        yield _placed("layers", message, "Let at least two layers be must_pass.", places)
+    for layer in alone:
+        yield _placed(
+            f"layers.{layer}",
+            "this layer alone is enough for an accept, and no single model may accept alone.",
+            "Let another layer be must_pass.",
+            places,
+        )
+
+
+def _validate(data: Any) -> tuple[Policy | None, list[dict[str, Any]]]:
+    try:
+        return Policy.model_validate(data), []
+    except ValidationError as error:
+        return None, [dict(problem) for problem in error.errors(include_url=False, include_context=False)]
+
+
+def _repaired(data: Any, problems: list[dict[str, Any]]) -> Policy | None:
+    """``data`` with every wrong part taken from ``default`` (or left out), to look for contradictions in the rest."""
+    spare = yaml.load(_bundled_text("default"), Loader=_Loader)
+    for problem in problems:
+        where = tuple(step for step in problem["loc"] if step != "[key]")
+        replacement: Any = spare
+        for step in where:
+            replacement = replacement.get(step) if isinstance(replacement, dict) else None
+        _remove(data, where)
+        if replacement is not None and not any(isinstance(step, int) for step in where):
+            _put(data, where, replacement)
+    return _validate(data)[0]
+
+
+def _build(node: yaml.Node, where: Path_, places: dict[Path_, tuple[int, int]], mistakes: list[Mistake]) -> Any:
+    """Plain values of ``node``; notes where each stands and which keys stand twice."""
+    line, column = node.start_mark.line + 1, node.start_mark.column + 1
+    places.setdefault(where, (line, column))
+    if len(where) > _MAX_DEPTH or len(places) > 10_000:
+        raise ValueError("the file is nested too deeply or too large to be a policy")
+    if isinstance(node, yaml.MappingNode):
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            if key in result:
+                message = f"stands twice; first in line {places[(*where, key)][0]}."
+                mistakes.append(Mistake(*place, _dotted((*where, key)), message, "Keep one of them."))
+                continue
+            places[(*where, key)] = place
+            result[key] = _build(value_node, (*where, key), places, mistakes)
+        return result
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(item, (*where, index), places, mistakes) for index, item in enumerate(node.value)]
+    loader = _Loader("")
+    try:
+        return loader.construct_object(node, deep=True)
+    finally:
+        loader.dispose()
+
+
+def _unknown_keys(data: Any, where: Path_, places: Mapping[Path_, tuple[int, int]]) -> Iterator[Mistake]:
+    if not isinstance(data, dict):
+        return
+    allowed = field_names(where)
+    for key, value in data.items():
+        here = (*where, key)
+        if allowed and key not in allowed:
+            close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.5)
+            hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(allowed)}."
+            yield Mistake(*places[here], _dotted(here), "is not known.", hint)
+        else:
+            yield from _unknown_keys(value, here, places)
+
+
+def _from_pydantic(problem: Mapping[str, Any], data: Any, places: Mapping[Path_, tuple[int, int]]) -> Mistake:
+    where = tuple(step for step in problem["loc"] if step != "[key]")
+    message = str(problem["msg"])
+    hint = ""
+    if problem["type"] == "missing":
+        message, hint = "is missing.", "Every policy says it."
+    else:
+        message = message[0].lower() + message[1:] + "."
+        value = problem.get("input")
+        if isinstance(value, str | int | float | bool):
+            message = f"{str(value)[:60]!r} does not fit: {message}"
+            choices = re.findall(r"'([a-z_]+)'", str(problem["msg"]))
+            close = difflib.get_close_matches(str(value), choices, n=1)
+            hint = f"Did you mean {close[0]}?" if close else ""
+    return Mistake(*_place(where, places), _dotted(where), message, hint)
+
+
+def _placed(where: str, message: str, hint: str, places: Mapping[Path_, tuple[int, int]]) -> Mistake:
+    """A mistake at the dotted path ``where``; keys of ``checks`` and ``reasons`` hold dots themselves."""
+    head, _, rest = where.partition(".")
+    if head in ("checks", "reasons") and rest:
+        key, _, field = (
+            rest.rpartition(".") if head == "checks" and "on_" in rest.rpartition(".")[2] else (rest, "", "")
+        )
+        steps: Path_ = (head, key, field) if field else (head, key)
+    else:
+        steps = tuple(where.split("."))
+    return Mistake(*_place(steps, places), where, message, hint)
+
+
+def _place(where: Path_, places: Mapping[Path_, tuple[int, int]]) -> tuple[int, int]:
+    """Where ``where`` stands, or the nearest thing around it that does; (0, 0) for the file as a whole."""
+    while where and where not in places:
+        where = where[:-1]
+    return places[where] if where else (0, 0)
+
+
+def _syntax_mistake(error: yaml.YAMLError) -> Mistake:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return Mistake(line, column, "", f"is no YAML: {_one_line(error)}.")
+
+
+def _one_line(error: Exception) -> str:
+    text = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return str(text).strip().rstrip(".")
+
+
+def _dotted(where: Path_) -> str:
+    return ".".join(map(str, where))
+
+
+def _remove(data: Any, where: Path_) -> None:
+    for step in where[:-1]:
+        data = data.get(step) if isinstance(data, dict) else None
+    if isinstance(data, dict):
+        data.pop(where[-1], None)
+
+
+def _put(data: Any, where: Path_, value: Any) -> None:
+    for step in where[:-1]:
+        data = data.setdefault(step, {}) if isinstance(data, dict) else None
+    if isinstance(data, dict):
+        data[str(where[-1])] = value
+
+
+def _parse_or_raise(text: str, name: str) -> Policy:
+    policy, mistakes = parse_policy(text)
+    if policy is None:
+        raise PolicyInvalidError(name, mistakes)
+    return policy
+
+
+@cache
+def _load_bundled(name: str) -> Policy:
+    return _parse_or_raise(_bundled_text(name), name)
+
+
+def _bundled_text(name: str) -> str:
+    return (resources.files("samebody.decide") / "policies" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _files(folders: tuple[Path, ...]) -> list[Path]:
+    return [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.y*ml")) if path.is_file()]
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise PolicyNotFoundError(f"{str(path)!r} is too large to be a policy.", hint="The limit is 256 kB.")
+        return data.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise PolicyNotFoundError(
+            f"There is no file {str(path)!r}.", hint="Give the name or the path of a policy."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise PolicyNotFoundError(f"{str(path)!r} cannot be read as text: {error}.") from None
