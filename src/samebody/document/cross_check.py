@@ -201,7 +201,8 @@ def _compare_numbers(mrz: MrzField, visual: VisualField) -> FieldComparison:
     if edits == 0:
         return _result(mrz, visual, Agreement.AGREE, 0.0, mrz.raw)
     if differs_only_by_confusion(said, wanted):
-        confirmed = "check_digit" in mrz.confirmed_by and not mrz.unsure
+        # A clear second reading that differs is a doubt about the MRZ; an unclear one says nothing against it.
+        confirmed = "check_digit" in mrz.confirmed_by and (not mrz.unsure or visual.confidence < SURE)
         return _result(mrz, visual, Agreement.CONFUSABLE if confirmed else Agreement.UNSURE, edits)
     if abs(len(said) - len(wanted)) > 2 and wanted not in said:
         # Another number under the label (a serial number, a personal number) is no contradiction.

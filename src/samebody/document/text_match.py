@@ -137,12 +137,15 @@ for _number, _names in enumerate(
     _MONTHS.update(dict.fromkeys(_names.split(), _number))
 
 _DIGIT = "[0-9OoQDIl|]"
+_PART = f"(?:{_DIGIT}{{2}}|[Xx]{{2}})"
 _DAY_MONTH_NAME_YEAR = re.compile(
-    rf"(?<![0-9A-Za-z])({_DIGIT}{{1,2}})\s*[.\-]?\s*([A-Za-zÀ-ÿ0]{{3,10}})\.?\s*(?:[/|]\s*([A-Za-zÀ-ÿ0]{{3,10}})\.?)?"
-    rf"\s*[\-,]?\s*({_DIGIT}{{4}}|{_DIGIT}{{2}})(?![0-9])"
+    rf"(?<![0-9A-Za-z])({_DIGIT}{{1,2}}|[Xx]{{2}})\s*[.\-]?\s*([A-Za-zÀ-ÿ0]{{3,10}})\.?"
+    rf"\s*(?:[/|]\s*([A-Za-zÀ-ÿ0]{{3,10}})\.?)?\s*[\-,]?\s*({_DIGIT}{{4}}|{_DIGIT}{{2}})(?![0-9])"
 )
-_DAY_MONTH_YEAR = re.compile(rf"(?<![0-9])({_DIGIT}{{2}})([\s.\-/]{{1,3}})({_DIGIT}{{2}})\2({_DIGIT}{{4}})(?![0-9])")
-_YEAR_MONTH_DAY = re.compile(rf"(?<![0-9])({_DIGIT}{{4}})([\s.\-/]{{1,3}})({_DIGIT}{{2}})\2({_DIGIT}{{2}})(?![0-9])")
+_SEPARATOR = r"([\s.\-/]{1,3})"
+_DAY_MONTH_YEAR = re.compile(rf"(?<![0-9])({_PART}){_SEPARATOR}({_PART})\2({_DIGIT}{{4}})(?![0-9])")
+_YEAR_MONTH_DAY = re.compile(rf"(?<![0-9])({_DIGIT}{{4}}){_SEPARATOR}({_PART})\2({_PART})(?![0-9])")
+_LOST_SEPARATORS = re.compile(r"(?<![0-9A-Za-z])([0-9]{2})[\s.]?([0-9]{2})[\s.]?((?:19|20)[0-9]{2})(?![0-9A-Za-z])")
 _SHORT_YEAR = re.compile(r"(?<![0-9])([0-9]{2})([.\-/])([0-9]{2})\2([0-9]{2})(?![0-9])")
 _AS_DIGITS = str.maketrans("OoQDIl|", "0000111")
 
@@ -180,7 +183,7 @@ def find_dates(text: str) -> tuple[FoundDate, ...]:
 def _candidates(text: str) -> Iterator[FoundDate]:
     for match in _DAY_MONTH_NAME_YEAR.finditer(text):
         day, first, second, year = match.groups()
-        months = [month for month in (_month(first), _month(second or "")) if month]
+        months: list[int | str] = [month for month in (_month(first), _month(second or "")) if month]
         if not months:
             continue
         agreed = len(set(months)) == 1
@@ -200,6 +203,10 @@ def _candidates(text: str) -> Iterator[FoundDate]:
         if readings:
             clean = (year + month + day).isdigit()
             yield FoundDate(readings[0], match.start(), match.end(), clean, tuple(readings[1:]))
+    for match in _LOST_SEPARATORS.finditer(text):
+        day, month, year = match.groups()
+        if reading := _iso(year, month, day):
+            yield FoundDate(reading, match.start(), match.end(), False)
     for match in _SHORT_YEAR.finditer(text):
         day, _, month, year = match.groups()
         readings = [r for y in _years(year) if (r := _iso(str(y), month, day))]
@@ -207,8 +214,10 @@ def _candidates(text: str) -> Iterator[FoundDate]:
             yield FoundDate(readings[0], match.start(), match.end(), False, tuple(readings[1:]))
 
 
-def _month(name: str) -> int | None:
+def _month(name: str) -> int | str | None:
     plain = letters_and_digits(name).replace("0", "O")
+    if plain == "XXX":
+        return "XX"
     if plain in _MONTHS:
         return _MONTHS[plain]
     german = next((form for form in transliterations(name) if form in _MONTHS), None)
@@ -221,8 +230,12 @@ def _years(text: str) -> tuple[int, ...]:
 
 
 def _iso(year: str, month: str | int, day: str) -> str | None:
+    """``YYYY-MM-DD``, unknown parts kept as ``XX``; None when there is no such day."""
+    unknown_month, unknown_day = str(month).upper().startswith("X"), day.upper() == "XX"
     try:
-        number = int(str(month).translate(_AS_DIGITS))
-        return date(int(year.translate(_AS_DIGITS)), number, int(day.translate(_AS_DIGITS))).isoformat()
+        number = 1 if unknown_month else int(str(month).translate(_AS_DIGITS))
+        value = date(int(year.translate(_AS_DIGITS)), number, 1 if unknown_day else int(day.translate(_AS_DIGITS)))
     except ValueError:
         return None
+    text = value.isoformat()
+    return f"{text[:5]}{'XX' if unknown_month else text[5:7]}-{'XX' if unknown_day else text[8:]}"

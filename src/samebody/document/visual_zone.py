@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from samebody import stage
-from samebody.document.recognise import LINE_HEIGHT, TextRecogniser
+from samebody.document.recognise import LINE_HEIGHT, Character, TextLine, TextRecogniser
 from samebody.document.types import MrzReading, Page
 from samebody.document.visual_fields import VisualField, VisualLine, VisualZone, find_fields
 from samebody.types import Box, Pixels
@@ -38,10 +39,10 @@ class VisualZoneReader(stage.Stage):
 
         min_height_mm: float = Field(default=1.0, gt=0, le=3, description="shorter ink is no text line that matters")
         max_height_mm: float = Field(default=5.5, gt=0, le=12, description="taller ink is a picture or an emblem")
-        gap_heights: float = Field(default=1.1, gt=0, le=4, description="wider gaps part two columns, in line heights")
+        gap_heights: float = Field(default=0.9, gt=0, le=4, description="wider gaps part two columns, in line heights")
         min_contrast: float = Field(default=0.13, gt=0, lt=1, description="darkness of ink relative to its ground")
         max_lines: int = Field(default=22, ge=1, le=200, description="lines recognised at most, strongest first")
-        first_pass: int = Field(default=12, ge=1, le=100, description="lines recognised before labels are needed")
+        first_pass: int = Field(default=16, ge=1, le=100, description="lines recognised before labels are needed")
         max_width: float = Field(default=7000.0, ge=500, description="network input summed over all lines, pixels")
         max_parts: int = Field(default=250, ge=10, le=5000, description="pieces of ink joined at most, largest first")
         max_aspect: float = Field(default=22.0, ge=2, le=100, description="longer lines are rules, not text")
@@ -127,19 +128,19 @@ class VisualZoneReader(stage.Stage):
             return ()
         lines = []
         for box, x0, line in zip(boxes, origins, recogniser.recognise(crops, CHARSET)):
-            text = line.text.rstrip()
-            if not text.strip():
-                continue
-            characters = line.characters[: len(text)]
-            lines.append(
-                VisualLine(
-                    text,
-                    round(line.confidence, 4),
-                    tuple(round(c.confidence, 4) for c in characters),
-                    tuple(round(x0 + c.x, 1) for c in characters),
-                    box,
+            characters = _spaced(line)
+            while characters and characters[-1].text == " ":
+                characters.pop()
+            if characters:
+                lines.append(
+                    VisualLine(
+                        "".join(c.text for c in characters),
+                        round(line.confidence, 4),
+                        tuple(round(c.confidence, 4) for c in characters),
+                        tuple(round(x0 + c.x, 1) for c in characters),
+                        box,
+                    )
                 )
-            )
         return _in_order(lines)
 
     def _threshold(self, ink: NDArray[np.float32]) -> float:
@@ -150,7 +151,7 @@ class VisualZoneReader(stage.Stage):
     def _group(self, mask: NDArray[np.uint8], pixels_per_mm: float) -> list[Box]:
         """Joins ink into words, words into lines; parts columns; drops what has the wrong size."""
         p = self.parameters
-        reach = max(3, round(1.3 * pixels_per_mm))
+        reach = max(3, round(0.9 * pixels_per_mm))
         joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((1, reach), np.uint8))
         count, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
         parts: list[Box] = []
@@ -189,6 +190,24 @@ def ink_map(page: Pixels, pixels_per_mm: float) -> NDArray[np.float32]:
     ground = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     ground_float = ground.astype(np.float32)
     result: NDArray[np.float32] = (ground_float - grey) / np.maximum(ground_float, 40.0)
+    return result
+
+
+def _spaced(line: TextLine) -> list[Character]:
+    """The characters of a line without leading spaces; a gap of twice the usual pitch gets the space it lost."""
+    characters = list(line.characters)
+    while characters and characters[0].text == " ":
+        characters.pop(0)
+    pairs = list(pairwise(characters))
+    pitches = [b.x - a.x for a, b in pairs if " " not in (a.text, b.text)]
+    if len(pitches) < 4:
+        return characters
+    usual = float(np.median(pitches))
+    result = characters[:1]
+    for a, b in pairs:
+        if " " not in (a.text, b.text) and b.x - a.x > 2.0 * usual:
+            result.append(Character(" ", min(a.confidence, b.confidence), (a.x + b.x) / 2))
+        result.append(b)
     return result
 
 
