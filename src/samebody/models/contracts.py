@@ -1,4 +1,4 @@
-"""What goes into a model and what comes out of it, as data: the record's contracts and the one function that obeys them.
+"""What goes into a model and what comes out of it: the record's contracts, and the one function that obeys them.
 
 The five-point alignment templates live here, so that the face room aligns to what the record names.
 """

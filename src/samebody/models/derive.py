@@ -12,7 +12,7 @@ import zipfile
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import numpy_helper
 
 from samebody.models.errors import DerivationError

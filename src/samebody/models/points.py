@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -110,7 +111,7 @@ class ScoreHistogram(BaseModel):
     def edges(self) -> tuple[float, ...]:
         """The ``count + 1`` edges of the bins."""
         width = (self.stop - self.start) / self.count
-        return tuple(self.start + index * width for index in range(self.count)) + (self.stop,)
+        return (*(self.start + index * width for index in range(self.count)), self.stop)
 
 
 class Sidecar(BaseModel):
@@ -144,7 +145,7 @@ def check_points(points: Iterable[OperatingPoint]) -> None:
         populations.setdefault(point.population, []).append(point)
     for population, members in populations.items():
         ordered = sorted(members, key=lambda p: -p.fmr)
-        for looser, stricter in zip(ordered, ordered[1:], strict=False):
+        for looser, stricter in pairwise(ordered):
             if same_rate(looser.fmr, stricter.fmr):
                 raise ValueError(f"{population}: two points for FMR {looser.fmr:g}")
             if stricter.threshold < looser.threshold:

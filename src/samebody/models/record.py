@@ -30,7 +30,8 @@ SUFFIXES: dict[str, str] = {
     "jpeg": ".jpg",
 }
 PICKLE_SUFFIXES = frozenset(
-    [".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".bin", ".npy", ".npz", ".h5", ".hdf5", ".keras", ".mat", ".dill", ".pt2", ".mar"]
+    {".pt", ".pth", ".pt2", ".pkl", ".pickle", ".ckpt", ".joblib", ".bin", ".npy", ".npz"}
+    | {".h5", ".hdf5", ".keras", ".mat", ".dill", ".mar"}
 )
 """File names that announce a pickle, or a container that may hold one: refused before anything is read."""
 

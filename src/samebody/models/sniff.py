@@ -85,7 +85,7 @@ def _is_zip_of_models(data: bytes) -> bool:
 
 
 def _is_onnx(data: bytes) -> bool:
-    """Walk the top-level fields of the protocol buffer: known fields only, a graph among them, and no byte left over."""
+    """Walk the top-level fields of the protocol buffer: known ones only, a graph among them, no byte left over."""
     view, position, seen = memoryview(data), 0, set()
     while position < len(view):
         tag, position = _varint(view, position)

@@ -89,7 +89,7 @@ class Store:
             with self.faults():
                 descriptor, name = tempfile.mkstemp(prefix=_PARTIAL_PREFIX, dir=self.folder)
                 temporary = Path(name)
-                with os.fdopen(descriptor, "wb") as stream:
+                with os.fdopen(descriptor, "w+b") as stream:
                     yield stream
                     stream.flush()
                     os.fsync(stream.fileno())

@@ -1,0 +1,85 @@
+"""Records as JSON-ready fields for lists, reports and people."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from samebody.config import Settings, load_settings
+from samebody.models.catalogue import read_provenance
+from samebody.models.contracts import ImageInput, TensorInput
+from samebody.models.errors import WeightsMissingError
+from samebody.models.pull import describe_source
+from samebody.models.record import ModelRecord
+from samebody.models.sessions import locate
+
+
+def summary(record: ModelRecord, settings: Settings | None = None) -> dict[str, Any]:
+    """One row of a list; the local file is looked for, not verified."""
+    try:
+        path: str | None = str(locate(record, settings or load_settings()))
+    except WeightsMissingError:
+        path = None
+    return {
+        "id": record.id,
+        "version": record.version,
+        "task": record.task,
+        "title": record.title,
+        "licence": record.licence.spdx,
+        "commercial_use": record.licence.commercial_use,
+        "commercial_use_why": record.licence.why,
+        "bytes": record.run_bytes,
+        "sha256": record.run_sha256,
+        "pulled": path is not None,
+        "path": path,
+        "bundled": record.bundled,
+        "operating_points": len(record.operating_points),
+    }
+
+
+def details(record: ModelRecord, settings: Settings | None = None) -> dict[str, Any]:
+    """Everything about one record."""
+    space = record.embedding_space() if record.task == "face-embedding" else None
+    return {
+        **summary(record, settings),
+        "sha256": record.sha256,
+        "licence": record.licence.model_dump(),
+        "provenance": record.provenance.model_dump(),
+        "credit": record.credit.model_dump() if record.credit else None,
+        "sources": [describe_source(source) for source in record.sources],
+        "derived": {
+            "steps": [step.recipe + (f" {step.member}" if step.member else "") for step in record.derived.steps],
+            "sha256": record.derived.sha256,
+            "bytes": record.derived.bytes,
+        }
+        if record.derived
+        else None,
+        "input": _input_sentence(record.input) if record.input else None,
+        "output": _output_sentence(record) if record.output else None,
+        "embedding_space": space.digest if space else None,
+        "operating_points": [asdict(point) for point in record.operating_points],
+        "score_histogram": record.score_histogram.model_dump() if record.score_histogram else None,
+        "measurement": read_provenance(record),
+    }
+
+
+def _input_sentence(contract: ImageInput | TensorInput) -> str:
+    if isinstance(contract, TensorInput):
+        return f"tensor {list(contract.shape)}: {contract.meaning}"
+    size = f"{contract.width or 'any'}x{contract.height or 'any'}"
+    alignment = contract.alignment if isinstance(contract.alignment, str) else "five points of its own"
+    return (
+        f"{contract.colour.upper()} {contract.layout.upper()} {size}, "
+        f"(pixel - {_short(contract.mean)}) * {_short(contract.scale)}, alignment {alignment}, batch {contract.batch}"
+    )
+
+
+def _output_sentence(record: ModelRecord) -> str:
+    if record.output is not None and record.output.kind == "embedding":
+        return f"embedding, {record.output.dimensions} dimensions, {record.output.precision}"
+    assert record.output is not None
+    return "; ".join(f"{tensor.name} {list(tensor.shape)}" for tensor in record.output.tensors)
+
+
+def _short(values: tuple[float, float, float]) -> str:
+    return f"{values[0]:g}" if len(set(values)) == 1 else "(" + ", ".join(f"{value:g}" for value in values) + ")"
