@@ -148,21 +148,22 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("id", "version", "task", "licence", "commercial use", "size", "pulled", "operating points"):
-        table.add_column(name, justify="right" if name == "size" else "left", no_wrap=name == "id")
+    for name in ("id", "licence", "commercial", "size", "pulled", "points", "title"):
+        table.add_column(name, justify="right" if name == "size" else "left", no_wrap=name != "title")
     for row in rows:
         points = row["operating_points"]
         table.add_row(
             row["id"],
-            row["version"],
-            row["task"],
-            row["licence"],
+            row["licence"].removeprefix("LicenseRef-"),
             _coloured_use(row["commercial_use"]),
             _size(row["bytes"]),
             "yes" if row["pulled"] else "[yellow]no[/]",
-            f"{points} measured" if points else ("[yellow]none[/]" if row["task"] == "face-embedding" else ""),
+            str(points) if points else ("[yellow]none[/]" if row["task"] == "face-embedding" else ""),
+            row["title"],
         )
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("commercial: may the weights be used commercially; why, with `samebody models show ID`.", style="dim")
 
 
 def _print_details(fields: dict[str, Any]) -> None:

@@ -13,6 +13,8 @@ _MODEL_PROTO_FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20
 """Field numbers of ``ModelProto`` (onnx.proto3) and their wire types: 0 a number, 2 a length and bytes."""
 _GRAPH_FIELD = 7
 _MAX_ZIP_MEMBERS = 64
+_MAX_ZIP_PREFIX = 64
+"""The first member starts in here: the published bundle aligns its models with a few bytes before it."""
 _ZIP_MEMBER_SUFFIXES = frozenset({".tflite", ".binarypb", ".txt", ".json"})
 
 
@@ -73,7 +75,7 @@ def looks_like_pickle(data: bytes) -> bool:
 
 
 def _is_zip_of_models(data: bytes) -> bool:
-    if not data.startswith(b"PK\x03\x04"):
+    if b"PK\x03\x04" not in data[:_MAX_ZIP_PREFIX]:
         return False
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
