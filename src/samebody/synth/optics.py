@@ -96,6 +96,19 @@ def motion_kernel(length: float, direction: float) -> NDArray[np.float32]:
     return np.asarray(kernel / kernel.sum(), np.float32)
 
 
+def through_colour_filter(picture: Picture) -> Picture:
+    """One colour a pixel on a Bayer mosaic, the other two interpolated: colour fringes and colour moire."""
+    height, width = picture.shape[:2]
+    mosaic = np.ascontiguousarray(picture[..., 1])
+    mosaic[0::2, 0::2] = picture[0::2, 0::2, 2]
+    mosaic[1::2, 1::2] = picture[1::2, 1::2, 0]
+    raw = np.rint(np.clip(mosaic, 0, 255) * 256).astype(np.uint16)
+    full = cv2.cvtColor(raw, cv2.COLOR_BayerRG2RGB).astype(np.float32) / 256  # cv2 names the mosaic by its second row
+    full[[0, -1]] = picture[[0, -1]]
+    full[:, [0, -1]] = picture[:, [0, -1]]
+    return np.asarray(full.reshape(height, width, 3), np.float32)
+
+
 def add_noise(picture: Picture, sigma: float, colour_share: float, random: np.random.Generator) -> None:
     """Sensor noise: standard deviation ``sigma`` at mid grey, shot and read part in equal shares there.
 

@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 
 from samebody.errors import UsageError
 from samebody.synth import camera, optics, surroundings
+from samebody.synth.forgery import DIGITAL, retouch, scan_pixels
 from samebody.synth.layout import MRZ_CAP_HEIGHT, Layout
-from samebody.synth.specimen import Specimen
+from samebody.synth.page import Specimen
+from samebody.synth.reprint import display, draw_screen
 from samebody.synth.truth import Photograph, SpecimenTruth
 from samebody.types import Image, Pixels, Point, SourceInfo
 
 Difficulty = Literal["clean", "moderate", "hard"]
+EditedOn = Literal["photograph", "page"]
 DIFFICULTIES: tuple[Difficulty, ...] = ("clean", "moderate", "hard")
 
 # A photograph taken with care: nothing a reader could complain about. Not part of ranges.toml, because no figure is
@@ -89,6 +92,7 @@ def draw_conditions(difficulty: str, random: np.random.Generator) -> dict[str, A
         "exposure": float(random.uniform(0.82, 1.04)),
         "white_balance": [float(random.uniform(0.90, 1.06)), 1.0, float(random.uniform(0.88, 1.08))],
         "vignette": float(random.uniform(0.0, 0.18)),
+        "colour_filter": bool(random.random() < 0.5),
         "surroundings": str(random.choice(list(surroundings.TEXTURES))),
     }
 
@@ -114,6 +118,7 @@ def photograph(
     difficulty: str = "moderate",
     seed: int,
     megapixels: float | None = None,
+    edited_on: EditedOn = "photograph",
     conditions: Mapping[str, Any] | None = None,
 ) -> Photograph:
     """A photograph of ``specimen``, the same bytes for the same arguments on one machine.
@@ -122,8 +127,10 @@ def photograph(
         specimen: the flat page.
         difficulty: ``clean``, ``moderate`` or ``hard``: the ranges that conditions are drawn from.
         seed: draws the conditions, the surroundings and the noise.
-        megapixels: makes the photograph about that large (page and picture scaled together), whatever the ranges say about the character height;
-            for the speed benchmarks.
+        megapixels: makes the photograph about that large (page and picture scaled together), whatever the ranges say
+            about the character height; for the speed benchmarks.
+        edited_on: where a digital forgery is made: on the ``photograph`` of the genuine page, which is then saved again, or
+            on a flat scan, the ``page`` that is printed and photographed.
         conditions: values that replace drawn ones, by the names in ``truth.parameters``.
 
     Raises:
@@ -137,15 +144,77 @@ def photograph(
         raise UsageError(f"there is no condition {', '.join(sorted(unknown))}.", hint=f"Known: {', '.join(drawn)}.")
     drawn |= dict(conditions or {})
     view = solve_view(specimen, drawn, megapixels)
-    picture = expose(specimen, drawn, view, np.random.default_rng([seed, 12]), ranges()[difficulty]["glare_over_mrz"])
-    jpeg = optics.encode_jpeg(optics.quantise(picture), drawn["jpeg_quality"])
+    random = np.random.default_rng([seed, 12])
+    edited = specimen.truth.forgery in DIGITAL
+    page = specimen.genuine.pixels if edited and edited_on == "photograph" else specimen.image.pixels
+    if specimen.truth.forgery == "screen_recapture":
+        drawn |= draw_screen(np.random.default_rng([seed, 13]))
+        picture = _screen(page, specimen, drawn, view, random)
+    else:
+        around = surroundings.draw_surroundings(drawn["surroundings"], random, view.height, view.width)
+        picture = lay_page(page, specimen.corner_pixels, flat_to_photograph(specimen, view), around, random)
+    picture = expose(picture, specimen, drawn, view, random, ranges()[difficulty]["glare_over_mrz"])
+    pixels = optics.quantise(picture)
+    jpeg = optics.encode_jpeg(pixels, drawn["jpeg_quality"])
+    quality = drawn["jpeg_quality"]
+    if edited and edited_on == "photograph":
+        facts = specimen.truth.parameters
+        quality = facts["jpeg_quality_saved"]
+        pixels = retouch(
+            optics.decode_jpeg(jpeg),
+            flat_to_photograph(specimen, view),
+            specimen.edits,
+            specimen.dots_per_inch,
+            facts,
+            drawn["blur_sigma_px"],
+            drawn["noise_sigma"],
+            random,
+        )
+        jpeg = optics.encode_jpeg(pixels, quality)
+    facts = {**drawn, "photograph_seed": seed, "edited_on": edited_on if edited else None}
+    return Photograph(image_of(jpeg, quality), jpeg, project_truth(specimen, view, facts))
+
+
+def scan(specimen: Specimen, *, seed: int, margin_mm: float = 4.0) -> Photograph:
+    """A flatbed scan of ``specimen`` at its own resolution under a white lid, upright; digital forgeries are made on it.
+
+    Raises:
+        UsageError: for a screen recapture, which needs a camera.
+    """
+    if specimen.truth.forgery == "screen_recapture":
+        raise UsageError("a screen cannot be laid on a scanner.", hint="Photograph it.")
+    random = np.random.default_rng([seed, 14])
+    dots = specimen.dots_per_inch / 25.4
+    edited = specimen.truth.forgery in DIGITAL
+    page = specimen.genuine.pixels if edited else specimen.image.pixels
+    border = round(margin_mm * dots)
+    height, width = page.shape[0] + 2 * border, page.shape[1] + 2 * border
+    lid = np.full((height, width, 3), random.uniform(236, 252), np.float32)
+    cover = np.zeros(page.shape[:2], np.uint8)
+    _rounded(cover, specimen.corner_pixels)
+    share = cover[..., None].astype(np.float32) / 255
+    inner = lid[border : height - border, border : width - border]
+    inner += (page - inner) * share
+    drawn = {"difficulty": "scan", "jpeg_quality": int(random.integers(82, 96)), "photograph_seed": seed}
+    view = camera.View(np.array([[dots, 0, border], [0, dots, border], [0, 0, 1.0]]), width, height, 0.0, 0.0, 0.0)
+    view = replace(view, page_share=page.shape[0] * page.shape[1] / (width * height))
+    pixels = scan_pixels(optics.quantise(lid), random)
+    quality = drawn["jpeg_quality"]
+    jpeg = optics.encode_jpeg(pixels, quality)
+    if edited:
+        facts, matrix = specimen.truth.parameters, flat_to_photograph(specimen, view)
+        quality = facts["jpeg_quality_saved"]
+        pixels = retouch(
+            optics.decode_jpeg(jpeg), matrix, specimen.edits, specimen.dots_per_inch, facts, 0.8, 1.5, random
+        )
+        jpeg = optics.encode_jpeg(pixels, quality)
+    drawn["edited_on"] = "page" if edited else None
+    return Photograph(image_of(jpeg, quality), jpeg, project_truth(specimen, view, drawn))
+
+
+def image_of(jpeg: bytes, quality: int) -> Image:
+    """The picture of a JPEG this package wrote, with what the file says about itself."""
     pixels = optics.decode_jpeg(jpeg)
-    truth = project_truth(specimen, view, {**drawn, "photograph_seed": seed})
-    return Photograph(image_of(pixels, jpeg, drawn["jpeg_quality"]), jpeg, truth)
-
-
-def image_of(pixels: Pixels, jpeg: bytes, quality: int) -> Image:
-    """Decoded pixels with what the JPEG says about itself."""
     height, width = pixels.shape[:2]
     return Image(pixels, SourceInfo("jpeg", len(jpeg), width, height, jpeg_quality=quality))
 
@@ -216,12 +285,15 @@ def project_truth(specimen: Specimen, view: camera.View, parameters: Mapping[str
 
 
 def expose(
-    specimen: Specimen, drawn: Mapping[str, Any], view: camera.View, random: np.random.Generator, glare_over_mrz: bool
+    picture: NDArray[np.float32],
+    specimen: Specimen,
+    drawn: Mapping[str, Any],
+    view: camera.View,
+    random: np.random.Generator,
+    glare_over_mrz: bool,
 ) -> NDArray[np.float32]:
-    """The photograph before it is rounded and compressed, float32 RGB."""
+    """What light, lens and sensor make of ``picture``, float32 RGB before it is rounded and compressed."""
     shape = (view.height, view.width)
-    around = surroundings.draw_surroundings(drawn["surroundings"], random, *shape)
-    picture = lay_page(specimen.image.pixels, specimen.corner_pixels, flat_to_photograph(specimen, view), around, random)
     light = drawn["exposure"] * optics.vignette(shape, drawn["vignette"])
     light *= optics.soft_shadow(shape, drawn["shadow_strength"], tuple(drawn["shadow_edge"]))
     optics.apply_light(picture, light)
@@ -230,8 +302,29 @@ def expose(
         optics.apply_glare(picture, _glare(specimen, view, random, glare_over_mrz), drawn["glare_strength"])
     direction = drawn["blur_motion_degrees"]
     picture = optics.blur(picture, drawn["blur_sigma_px"], None if direction is None else math.radians(direction))
+    if drawn["colour_filter"]:
+        picture = optics.through_colour_filter(picture)
     optics.add_noise(picture, drawn["noise_sigma"], drawn["noise_colour_share"], random)
     return picture
+
+
+def _screen(
+    page: Pixels, specimen: Specimen, drawn: Mapping[str, Any], view: camera.View, random: np.random.Generator
+) -> NDArray[np.float32]:
+    """The page shown on a screen, seen through the camera, before exposure."""
+    raster, gain = display(page, drawn)
+    shrink = page.shape[1] / raster.shape[1]
+    matrix = flat_to_photograph(specimen, view) @ np.diag([shrink, page.shape[0] / raster.shape[0], 1.0])
+    surround = 65535 / gain * (drawn["screen_surround"] / 255) ** 2.2
+    around = np.full((view.height, view.width, 3), surround, np.float32)
+    light = lay_page(raster, specimen.corner_pixels / shrink, matrix, around, random, drop_shadow=False)
+    picture = 255 * np.power(np.clip(light * (gain / 65535), 0, 1), np.float32(1 / 2.2))
+    shape = (view.height, view.width)
+    centre = (random.uniform(0, view.width), random.uniform(0, view.height))
+    reach = 0.35 * max(shape)
+    mirror = optics.spot(shape, centre, (reach, reach * random.uniform(0.3, 0.8)), random.uniform(0, math.pi))
+    optics.apply_glare(picture, mirror, drawn["screen_reflection"])
+    return np.asarray(picture, np.float32)
 
 
 def _glare(specimen: Specimen, view: camera.View, random: np.random.Generator, over_mrz: bool) -> NDArray[np.float32]:
@@ -260,9 +353,17 @@ def _corners(layout: Layout) -> NDArray[np.float64]:
 
 
 def lay_page(
-    page: Pixels, corner: float, matrix: NDArray[np.float64], around: Pixels, random: np.random.Generator
+    page: NDArray[Any],
+    corner: float,
+    matrix: NDArray[np.float64],
+    around: NDArray[Any],
+    random: np.random.Generator,
+    *,
+    drop_shadow: bool = True,
 ) -> NDArray[np.float32]:
     """The page on its surroundings, seen through ``matrix`` (flat pixels to photograph pixels), float32 RGB.
+
+    ``page`` is uint8, or uint16 for linear light; the result has the units of ``page`` and ``around``.
 
     Sampled at twice the photograph's resolution and averaged, from a page first reduced by area to about that
     resolution, so that neither the MRZ nor the guilloche aliases.
@@ -276,7 +377,7 @@ def lay_page(
     scale = math.sqrt(camera.polygon_area(outline) / (rows * columns))
     if 2 * scale < 1:
         size = (max(1, round(columns * 2 * scale)), max(1, round(rows * 2 * scale)))
-        page = np.asarray(cv2.resize(page, size, interpolation=cv2.INTER_AREA), np.uint8)
+        page = np.asarray(cv2.resize(page, size, interpolation=cv2.INTER_AREA))
         cover = np.asarray(cv2.resize(cover, size, interpolation=cv2.INTER_AREA), np.uint8)
         matrix = matrix @ np.diag([columns / size[0], rows / size[1], 1.0])
     low = np.maximum(np.floor(outline.min(axis=0)) - 2, 0).astype(int)
@@ -291,9 +392,10 @@ def lay_page(
     seen = cv2.resize(fine, (int(part[0]), int(part[1])), interpolation=cv2.INTER_AREA).astype(np.float32)
     share = cv2.resize(fine_cover, (int(part[0]), int(part[1])), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     picture = around.astype(np.float32)
-    drop = np.zeros((height, width), np.float32)
-    drop[low[1] : high[1], low[0] : high[0]] = share
-    _drop_shadow(picture, drop, 0.012 * math.hypot(*part), random)
+    if drop_shadow:
+        below = np.zeros((height, width), np.float32)
+        below[low[1] : high[1], low[0] : high[0]] = share
+        _drop_shadow(picture, below, 0.012 * math.hypot(*part), random)
     area = picture[low[1] : high[1], low[0] : high[0]]
     area += (seen - area) * share[..., None]
     return picture
