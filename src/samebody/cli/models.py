@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_WIDE = 110
+
 
 @click.group()
 def command() -> None:
@@ -147,9 +149,11 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(highlight=False)
+    wide = console.width >= _WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("id", "licence", "commercial", "size", "pulled", "points", "title"):
-        table.add_column(name, justify="right" if name == "size" else "left", no_wrap=name != "title")
+    for name in ("id", "licence", "commercial", "size", "pulled", "points", "title")[: 7 if wide else 6]:
+        table.add_column(name, justify="right" if name == "size" else "left", no_wrap=True)
     for row in rows:
         points = row["operating_points"]
         table.add_row(
@@ -159,11 +163,10 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             _size(row["bytes"]),
             "yes" if row["pulled"] else "[yellow]no[/]",
             str(points) if points else ("[yellow]none[/]" if row["task"] == "face-embedding" else ""),
-            row["title"],
+            *([row["title"]] if wide else []),
         )
-    console = Console(highlight=False)
     console.print(table)
-    console.print("commercial: may the weights be used commercially; why, with `samebody models show ID`.", style="dim")
+    console.print("commercial: whether commercial use is allowed; `samebody models show ID` says why.", style="dim")
 
 
 def _print_details(fields: dict[str, Any]) -> None:

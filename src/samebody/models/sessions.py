@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +37,7 @@ _verified: set[tuple[str, int, int, int, str]] = set()
 _sessions: dict[tuple[str, int], onnxruntime.InferenceSession] = {}
 _sessions_lock = threading.Lock()
 _interpreters = threading.local()
+_GREETING = b"Created TensorFlow Lite XNNPACK delegate"
 
 
 def weights_path(record: ModelRecord, settings: Settings | None = None) -> Path:
@@ -160,9 +166,11 @@ def open_tflite(record: ModelRecord, settings: Settings | None = None, *, thread
     cache: dict[tuple[str, int], Interpreter] = _interpreters.__dict__.setdefault("cache", {})
     key = (record.run_sha256, count)
     if key not in cache:
+        data = read_weights(record, settings)
         try:
-            interpreter = Interpreter(model_content=read_weights(record, settings), num_threads=count)
-            interpreter.allocate_tensors()
+            with _without_greeting():
+                interpreter = Interpreter(model_content=data, num_threads=count)
+                interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise UnsafeWeightsError(f"the TFLite runtime cannot open {record.id}: {error}") from None
         cache[key] = interpreter
@@ -242,6 +250,34 @@ def embed_templates(
     """As :func:`embed`, each vector pinned to the record's embedding space."""
     space = record.embedding_space()
     return tuple(Template(vector, space) for vector in embed(record, aligned, settings, threads=threads))
+
+
+@contextmanager
+def _without_greeting() -> Iterator[None]:
+    """Keep the TFLite runtime's one line of greeting off standard error; everything else it says passes.
+
+    The runtime writes from native code and has no switch for it. Standard error is a file for some milliseconds,
+    once for each model and thread, and what was written to it is passed on afterwards.
+    """
+    sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # a process without standard error has nothing to keep quiet
+        yield
+        return
+    try:
+        with tempfile.TemporaryFile() as said:
+            os.dup2(said.fileno(), 2)
+            try:
+                yield
+            finally:
+                os.dup2(kept, 2)
+                said.seek(0)
+                rest = [line for line in said.readlines() if _GREETING not in line]
+                if rest:
+                    os.write(2, b"".join(rest))
+    finally:
+        os.close(kept)
 
 
 def _require_run_format(record: ModelRecord, expected: str) -> None:
