@@ -1,12 +1,13 @@
-"""The printed ground of a specimen: paper, guilloche, rosette, microprint, emblem and header, as a state prints it once for all.
+"""The printed ground of a specimen: paper, guilloche, rosettes, microprint, emblem and header.
 
-Lines are drawn as vectors with sub-pixel positions. A design belongs to a series of the fictional state, not to a
+A state prints it once for all its holders. Lines are drawn as vectors with sub-pixel positions. A design belongs to a series of the fictional state, not to a
 holder: the same layout, resolution and series give the same ground, which is cached.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -76,7 +77,9 @@ def _band(
     period, amplitude = random.uniform(9, 14) * scale, random.uniform(1.3, 1.9) * scale
     for strand in range(9):
         phase = 2 * np.pi * strand / 9
-        curve = y + amplitude * np.sin(2 * np.pi * x / period + phase) * (0.7 + 0.3 * np.sin(2 * np.pi * x / (3.7 * period)))
+        curve = y + amplitude * np.sin(2 * np.pi * x / period + phase) * (
+            0.7 + 0.3 * np.sin(2 * np.pi * x / (3.7 * period))
+        )
         _polyline(mask, np.stack([x, curve], axis=1), strength)
 
 
@@ -85,7 +88,9 @@ def emblem(mask: NDArray[np.uint8], centre: tuple[float, float], radius: float, 
     angle = np.linspace(0, 2 * np.pi, 120)
     weight = max(1, round(radius / 16))
     for reach in (1.0, 0.86):
-        circle = np.stack([centre[0] + radius * reach * np.cos(angle), centre[1] + radius * reach * np.sin(angle)], axis=1)
+        circle = np.stack(
+            [centre[0] + radius * reach * np.cos(angle), centre[1] + radius * reach * np.sin(angle)], axis=1
+        )
         _polyline(mask, circle, strength, weight)
     for ray in np.linspace(0, 2 * np.pi, 16, endpoint=False):
         spoke = np.array([[np.cos(ray), np.sin(ray)]]) * np.array([[0.66], [0.82]]) * radius + np.array(centre)
@@ -105,19 +110,24 @@ def _microprint(size: tuple[int, int], lines: list[tuple[float, float, float]], 
     letters = font_of_cap_height("bold", 0.24 * dots)
     text = "UTOPIAREPUBLICSPECIMEN" * 30
     for x, y, length in lines:
-        clip = next((text[:count] for count in range(20, len(text), 4) if letters.getlength(text[:count]) >= length * dots), text)
+        clip = next(
+            (text[:count] for count in range(20, len(text), 4) if letters.getlength(text[:count]) >= length * dots),
+            text,
+        )
         draw.text((x * dots, y * dots), clip, font=letters, anchor="ls", fill=200)
     return np.asarray(picture)
 
 
 def _paper(height: int, width: int, random: np.random.Generator) -> NDArray[np.float32]:
     """Security paper or polycarbonate: off-white with faint clouds, float32 (height, width, 3), 0-255."""
-    clouds = cv2.resize(random.standard_normal((12, 16)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    clouds = cv2.resize(
+        random.standard_normal((12, 16)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
+    )
     base = np.array([247, 246, 241], np.float32) + random.uniform(-3, 3, 3).astype(np.float32)
-    return base[None, None] + 1.2 * clouds[..., None]
+    return np.asarray(base[None, None] + 1.2 * clouds[..., None], np.float32)
 
 
-def _blend(page: NDArray[np.float32], mask: NDArray[np.uint8], ink: NDArray[np.float32], strength: float) -> None:
+def _blend(page: NDArray[np.float32], mask: NDArray[np.uint8], ink: NDArray[Any], strength: float) -> None:
     """Overprint: ink multiplies what is below where the mask covers it; ``ink`` broadcasts against ``page``."""
     cover = (mask.astype(np.float32) * (strength / 255))[..., None]
     page *= 1 - cover * (1 - ink / 255)
@@ -133,20 +143,25 @@ def ground(layout_name: str, dots_per_inch: int, series: int) -> Pixels:
     first, second, ink, third = (np.array(colour, np.float32) for colour in _PALETTES[series % len(_PALETTES)])
     page = _paper(height, width, random)
     ramp = np.linspace(0, 1, width, dtype=np.float32)[None, :, None]
-    rainbow = first * (1 - ramp) + second * ramp  # the two tints run into each other, as in rainbow printing
-    page *= 1 - (random.uniform(0.10, 0.22) * (1 - rainbow / 255))
-    _blend(page, _waves(width, height, dots, random, 255), rainbow * 0.82, 0.62)
-    _blend(page, _waves(width, height, dots, random, 255), rainbow[:, ::-1] * 0.9, 0.5)
+    tint = first * (1 - ramp) + second * ramp  # the two tints run into each other, as in rainbow printing
+    rainbow = 255 * (tint / 255) ** 2.4  # as line ink, where little of the paper is covered
+    page *= 1 - random.uniform(0.25, 0.5) * (1 - tint / 255)
+    _blend(page, _waves(width, height, dots, random, 255), rainbow, 0.62)
+    _blend(page, _waves(width, height, dots, random, 255), rainbow[:, ::-1], 0.45)
     figures = np.zeros((height, width), np.uint8)
     for _ in range(3):
         where = (random.uniform(0.3, 0.95) * width, random.uniform(0.2, 0.62) * height)
         _rosette(figures, where, random.uniform(0.18, 0.32) * height, random, 230)
-    _blend(page, figures, third, 0.6)
+    _blend(page, figures, 255 * (third / 255) ** 1.8, 0.55)
+    if layout.mrz_left is not None:  # states keep the ground of the machine-readable zone lighter
+        zone = page[height - round(23.2 * dots) :]
+        zone += (np.array([248, 247, 243], np.float32) - zone) * random.uniform(0.15, 0.7)
     rules = np.zeros((height, width), np.uint8)
-    _band(rules, layout.header * dots + 0.4 * dots, width, dots, random, 255)
+    swing = dots * min(1.0, layout.header / 12)
+    _band(rules, layout.header * dots + 0.4 * swing, width, swing, random, 255)
     if layout.mrz_left is not None:
-        _band(rules, (layout.height - 23.2) * dots, width, dots, random, 255)
-    _blend(page, rules, rainbow * 0.55, 0.7)
+        _band(rules, (layout.height - 23.2) * dots, width, swing, random, 255)
+    _blend(page, rules, rainbow * 0.7, 0.7)
     _header(page, layout, dots, ink, second)
     return _frozen(np.clip(np.rint(page), 0, 255).astype(np.uint8))
 
@@ -154,6 +169,34 @@ def ground(layout_name: str, dots_per_inch: int, series: int) -> Pixels:
 def _frozen(pixels: Pixels) -> Pixels:
     pixels.flags.writeable = False
     return pixels
+
+
+@lru_cache(maxsize=SERIES)
+def facing_page(dots_per_inch: int, series: int) -> Pixels:
+    """The page above the data page of an open passport, TD3 size: observations and a page number; read-only."""
+    dots = dots_per_inch / 25.4
+    width, height = round(125 * dots), round(88 * dots)
+    random = np.random.default_rng([series, 9303])
+    first, second, ink, third = (np.array(colour, np.float32) for colour in _PALETTES[series % len(_PALETTES)])
+    page = _paper(height, width, random)
+    _blend(page, _waves(width, height, dots, random, 255), 255 * (first / 255) ** 2.4, 0.6)
+    figure = np.zeros((height, width), np.uint8)
+    _rosette(figure, (0.5 * width, 0.45 * height), 0.36 * height, random, 230)
+    _blend(page, figure, 255 * (third / 255) ** 1.8, 0.6)
+    picture = PillowImage.new("L", (width, height), 0)
+    draw = ImageDraw.Draw(picture)
+    large, small = font_of_cap_height("bold", 2.2 * dots), font_of_cap_height("regular", 1.4 * dots)
+    draw.text((0.5 * width, 9 * dots), "OBSERVATIONS", font=large, anchor="ms", fill=255)
+    lines = (
+        "This passport contains 32 pages and remains the property of the state that issued it.",
+        "Ce passeport contient 32 pages et reste la propriété de l'État qui l'a délivré.",
+        "The bearer is asked to sign below. SPECIMEN - of no value.",
+    )
+    for number, line in enumerate(lines):
+        draw.text((8 * dots, (62 + 4.5 * number) * dots), line, font=small, anchor="ls", fill=230)
+    draw.text((0.5 * width, 84 * dots), str(int(random.integers(1, 4))), font=large, anchor="ms", fill=255)
+    _blend(page, np.asarray(picture), 0.5 * (ink + second * 0.5), 0.9)
+    return _frozen(np.clip(np.rint(page), 0, 255).astype(np.uint8))
 
 
 def _header(
@@ -166,7 +209,7 @@ def _header(
     emblem(mark, (4 * dots + radius, 0.5 * layout.header * dots), radius)
     shadow = np.zeros((height, width), np.uint8)
     emblem(shadow, (0.66 * width, 0.46 * height), 0.26 * height)
-    _blend(page, shadow, tint * 0.8, 0.28)
+    _blend(page, shadow, 255 * (tint / 255) ** 2, 0.22)
     picture = PillowImage.new("L", (width, height), 0)
     draw = ImageDraw.Draw(picture)
     cap = 0.27 * layout.header * dots
@@ -187,8 +230,7 @@ def _header(
     _blend(page, np.asarray(word), np.array([190, 24, 32], np.float32), 0.92)
     large_word = PillowImage.new("L", (width, height), 0)
     visual = height - (23.2 * dots if layout.mrz_left is not None else 0)
-    size = 0.13 * width / 1.0
-    face = font_of_cap_height("bold", size * 0.75)
+    face = font_of_cap_height("bold", 0.0975 * width)
     ImageDraw.Draw(large_word).text((0.58 * width, 0.62 * visual), "SPECIMEN", font=face, anchor="mm", fill=255)
     tilted = large_word.rotate(14, resample=PillowImage.Resampling.BILINEAR, center=(0.58 * width, 0.62 * visual))
     _blend(page, np.asarray(tilted), np.array([214, 90, 90], np.float32), 0.13)

@@ -68,7 +68,9 @@ def polygon_area(points: NDArray[np.float64]) -> float:
 
 
 def _rotation(pose: Pose) -> Matrix:
-    turn, tilt, azimuth = (math.radians(v) for v in (pose.rotation_degrees, pose.tilt_degrees, pose.tilt_azimuth_degrees))
+    turn, tilt, azimuth = (
+        math.radians(v) for v in (pose.rotation_degrees, pose.tilt_degrees, pose.tilt_azimuth_degrees)
+    )
 
     def about_axis(angle: float) -> Matrix:
         return np.array([[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0], [0, 0, 1]])

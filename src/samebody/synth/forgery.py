@@ -102,10 +102,14 @@ def _changed_text(
     """The holder and MRZ lines as printed after forging."""
     holder, lines, layout = specimen.holder, specimen.truth.mrz_lines, specimen.layout
     if not lines:
-        raise UsageError(f"{layout.name} has no machine-readable zone to forge.", hint="Choose another side or species.")
+        raise UsageError(
+            f"{layout.name} has no machine-readable zone to forge.", hint="Choose another side or species."
+        )
     if species == "viz_mismatch":
         printed = [
-            name for name in ("birth_date", "expiry_date", "document_number", "surname") if name in specimen.truth.fields
+            name
+            for name in ("birth_date", "expiry_date", "document_number", "surname")
+            if name in specimen.truth.fields
         ]
         if not printed:
             raise UsageError(f"{layout.name} prints no field that the MRZ repeats.", hint="Choose another side.")
@@ -245,7 +249,9 @@ def _swap_portrait(
     size = (round(height * where.width / where.height), height)
     shrinking = face.shape[0] > height
     small = cv2.resize(face, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC).astype(np.float32)
-    small *= np.linspace(1 - facts["substitute_light"], 1 + facts["substitute_light"], size[0], dtype=np.float32)[None, :, None]
+    small *= np.linspace(1 - facts["substitute_light"], 1 + facts["substitute_light"], size[0], dtype=np.float32)[
+        None, :, None
+    ]
     small += 0.5 * (small - cv2.GaussianBlur(small, (0, 0), 1.2))
     optics.add_noise(small, facts["substitute_noise_sigma"], 0.4, random)
     pixels = optics.decode_jpeg(optics.encode_jpeg(optics.quantise(small), facts["substitute_jpeg_quality"]))
@@ -365,5 +371,3 @@ def _retype(
     touched = stale | (cover > 0.02)
     noise = random.standard_normal(part.shape, dtype=np.float32) * (noise_sigma * craft["forger_noise_match"])
     return np.asarray(np.where(touched[..., None], out + noise, part), np.float32)
-
-

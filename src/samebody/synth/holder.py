@@ -78,8 +78,8 @@ SINGH CHATTERJEE VENKATARAMANAN|LAKSHMI ANANYA PRIYADARSHINI|ARJUN RAMACHANDRAN 
 KEALOHA KAMĀMALU TE WHĀNAU|LEILANI AROHA KŌWHAI|KEKOA TĀNE MANAIA
 """
 _PLACES = (
-    "ZENITH", "ÎLE-SUR-MER", "NEUSTADT", "PORT AMAUROT", "ANYDER", "ÅLUND", "SAN RAFAEL", "ŁĄKA", "HYTHLODAY", "NOVÝ BROD",
-    "KYRIOS", "VILLE-NEUVE", "QUADRA", "BRIDGEND", "ABRAXA", "MENTIRANO",
+    "ZENITH", "ÎLE-SUR-MER", "NEUSTADT", "PORT AMAUROT", "ANYDER", "ÅLUND", "SAN RAFAEL", "ŁĄKA", "HYTHLODAY",
+    "NOVÝ BROD", "KYRIOS", "VILLE-NEUVE", "QUADRA", "BRIDGEND", "ABRAXA", "MENTIRANO",
 )  # fmt: skip
 _AUTHORITIES = ("PASSPORT OFFICE", "MINISTRY OF THE INTERIOR", "CITY OF AMAUROT", "ZENITH", "CIVIL REGISTRY")
 _SPECIAL_NATIONALITIES = ("XXA", "XXB", "XXC", "XXX", "UNO", "UNA", "XOM", "XPO", "EUE", "GBD", "GBN", "D")
@@ -144,9 +144,7 @@ def draw_holder(random: np.random.Generator, format: str = "TD3") -> Holder:
     )
     if format.startswith("MRV"):  # a visa is valid for months, and starts when it is issued
         start = REFERENCE_DATE + timedelta(days=int(random.integers(3 * 366, 5 * 365)))
-        holder = replace(
-            holder, issue_date=start.isoformat(), expiry_date=(start + timedelta(days=180)).isoformat()
-        )
+        holder = replace(holder, issue_date=start.isoformat(), expiry_date=(start + timedelta(days=180)).isoformat())
     return holder
 
 

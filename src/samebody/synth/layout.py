@@ -113,7 +113,7 @@ LAYOUTS: dict[str, Layout] = {
         "TD3", "TD3", 125.0, 88.0, 3.2, ("PASSPORT", "PASSEPORT"), 12.5,
         Rectangle(5.0, 15.5, 35.0, 45.0), Rectangle(101.5, 36.5, 18.5, 23.8), 6.5, 8.2,
         _rows(
-            14.6, 7.0, 1.95,
+            15.0, 6.95, 1.95,
             (("document_code", 44.0, 14.0), ("issuing_state", 60.0, 14.0), ("document_number", 78.0, 42.0)),
             (("surname", 44.0, 76.0),),
             (("given_names", 44.0, 76.0),),
@@ -128,7 +128,7 @@ LAYOUTS: dict[str, Layout] = {
         "TD2", "TD2", 105.0, 74.0, 3.2, ("IDENTITY CARD", "CARTE D'IDENTITÉ"), 9.5,
         Rectangle(4.0, 11.5, 28.0, 36.0), Rectangle(86.5, 30.5, 14.5, 18.6), 6.8, 7.9,
         _rows(
-            10.8, 6.4, 1.8,
+            11.5, 6.25, 1.8,
             (("surname", 35.0, 66.0),),
             (("given_names", 35.0, 66.0),),
             (("document_number", 35.0, 30.0), ("nationality", 72.0, 29.0)),
@@ -142,7 +142,7 @@ LAYOUTS: dict[str, Layout] = {
         "TD1", "TD1", 85.6, 53.98, 3.18, ("IDENTITY CARD", "CARTE D'IDENTITÉ"), 6.2,
         Rectangle(3.5, 7.4, 18.0, 23.0), Rectangle(71.6, 17.0, 10.0, 12.8), 4.7, 4.6,
         _rows(
-            6.9, 4.85, 1.5,
+            7.5, 4.7, 1.5,
             (("surname", 24.0, 58.0),),
             (("given_names", 24.0, 58.0),),
             (("birth_date", 24.0, 23.0), ("sex", 49.0, 5.0), ("nationality", 57.0, 13.0)),
@@ -168,7 +168,7 @@ LAYOUTS: dict[str, Layout] = {
     "TD1-back": Layout(
         "TD1-back", "TD1", 85.6, 53.98, 3.18, ("IDENTITY CARD", "CARTE D'IDENTITÉ"), 5.0, None, None, 4.7, 4.6,
         _rows(
-            6.4, 6.2, 1.6,
+            7.0, 6.2, 1.6,
             (("place_of_birth", 5.0, 36.0), ("issue_date", 45.0, 30.0)),
             (("authority", 5.0, 36.0), ("personal_number", 45.0, 30.0)),
         ),
@@ -178,7 +178,7 @@ LAYOUTS: dict[str, Layout] = {
         "MRV-A", "MRV-A", 120.0, 80.0, 1.0, ("VISA", "VISA"), 10.0,
         Rectangle(5.0, 12.5, 32.0, 41.0), Rectangle(99.5, 34.0, 15.5, 20.0), 4.4, 8.2,
         _rows(
-            11.3, 7.1, 1.9,
+            12.0, 7.0, 1.9,
             (("issuing_state", 41.0, 14.0), ("document_code", 58.0, 14.0), ("document_number", 76.0, 40.0)),
             (("surname", 41.0, 74.0),),
             (("given_names", 41.0, 74.0),),
@@ -192,7 +192,7 @@ LAYOUTS: dict[str, Layout] = {
         "MRV-B", "MRV-B", 105.0, 74.0, 1.0, ("VISA", "VISA"), 9.5,
         Rectangle(4.0, 11.5, 28.0, 36.0), Rectangle(86.5, 30.5, 14.5, 18.6), 6.8, 7.9,
         _rows(
-            10.8, 6.4, 1.8,
+            11.5, 6.25, 1.8,
             (("surname", 35.0, 66.0),),
             (("given_names", 35.0, 66.0),),
             (("document_number", 35.0, 30.0), ("nationality", 72.0, 29.0)),

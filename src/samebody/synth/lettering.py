@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.resources import files
+from io import BytesIO
 from typing import Literal
 
 from PIL import ImageFont
@@ -27,7 +28,7 @@ def font(face: Face, pixels: float) -> ImageFont.FreeTypeFont:
     """The bundled ``face`` with an em square of ``pixels``; the basic layout engine keeps it the same everywhere."""
     path = files("samebody.synth") / "fonts" / _FILES[face]
     with path.open("rb") as stream:
-        return ImageFont.truetype(stream, pixels, layout_engine=ImageFont.Layout.BASIC)
+        return ImageFont.truetype(BytesIO(stream.read()), pixels, layout_engine=ImageFont.Layout.BASIC)
 
 
 def font_of_cap_height(face: Face, cap_pixels: float) -> ImageFont.FreeTypeFont:

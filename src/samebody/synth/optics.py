@@ -1,7 +1,7 @@
 """What light, lens, sensor and file do to a photograph: shadow, glare, blur, noise, white balance, JPEG.
 
-All functions work on float32 RGB in 0-255 as displayed (sRGB) unless they say otherwise, and change it in place where that
-saves a copy; none draws more from the generator than its arguments need, so that a seed gives the same photograph.
+All functions work on float32 RGB in 0-255 as displayed (sRGB) unless they say otherwise, and change it in place where
+that saves a copy; none draws more from the generator than its arguments need, so that a seed gives the same photograph.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ MID_GREY = 118.0
 """sRGB value of 18 % reflectance, where the noise level is stated."""
 
 
-def soft_shadow(shape: tuple[int, int], strength: float, edge: tuple[float, float, float, float]) -> NDArray[np.float32]:
+def soft_shadow(
+    shape: tuple[int, int], strength: float, edge: tuple[float, float, float, float]
+) -> NDArray[np.float32]:
     """Light 0-1 of a straight-edged shadow: 1 - ``strength`` on the dark side.
 
     ``edge`` is (x, y, direction in radians, width of the penumbra), positions and width as shares of the picture's
@@ -34,7 +36,9 @@ def soft_shadow(shape: tuple[int, int], strength: float, edge: tuple[float, floa
     return _enlarge(shade.astype(np.float32), shape)
 
 
-def spot(shape: tuple[int, int], centre: tuple[float, float], axes: tuple[float, float], angle: float) -> NDArray[np.float32]:
+def spot(
+    shape: tuple[int, int], centre: tuple[float, float], axes: tuple[float, float], angle: float
+) -> NDArray[np.float32]:
     """A specular spot, 1 at its centre, falling as a Gaussian with standard deviations ``axes`` (pixels)."""
     height, width = shape
     y, x = np.mgrid[0 : height // 8 + 1, 0 : width // 8 + 1].astype(np.float32) * 8
@@ -56,7 +60,9 @@ def _enlarge(coarse: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.
     """A map sampled every 8 pixels at the photograph's size; smooth maps lose nothing by it."""
     height, width = shape
     matrix = np.array([[8.0, 0, 0], [0, 8.0, 0]])
-    return np.asarray(cv2.warpAffine(coarse, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    return np.asarray(
+        cv2.warpAffine(coarse, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )
 
 
 def apply_light(picture: Picture, light: NDArray[np.float32]) -> None:
@@ -77,7 +83,9 @@ def blur(picture: Picture, sigma: float, motion_direction: float | None) -> Pict
     itself stays at 0.3 pixels.
     """
     if motion_direction is None:
-        return np.asarray(cv2.GaussianBlur(picture, (0, 0), max(sigma, 0.05), borderType=cv2.BORDER_REFLECT), np.float32)
+        return np.asarray(
+            cv2.GaussianBlur(picture, (0, 0), max(sigma, 0.05), borderType=cv2.BORDER_REFLECT), np.float32
+        )
     length = sigma * math.sqrt(12)
     kernel = motion_kernel(length, motion_direction)
     moved = cv2.filter2D(picture, -1, kernel, borderType=cv2.BORDER_REFLECT)
@@ -112,8 +120,8 @@ def through_colour_filter(picture: Picture) -> Picture:
 def add_noise(picture: Picture, sigma: float, colour_share: float, random: np.random.Generator) -> None:
     """Sensor noise: standard deviation ``sigma`` at mid grey, shot and read part in equal shares there.
 
-    ``colour_share`` is the share of the noise's energy that differs between channels; interpolation of the colour filter
-    smooths that part over neighbouring pixels.
+    ``colour_share`` is the share of the noise's energy that differs between channels; interpolation of the colour
+    filter smooths that part over neighbouring pixels.
     """
     height, width = picture.shape[:2]
     common = random.standard_normal((height, width), dtype=np.float32)

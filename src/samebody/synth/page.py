@@ -1,10 +1,9 @@
-"""Print the flat page of a specimen: portrait, ghost image, visual zone and MRZ on the ground, and what is known about it."""
+"""Print the flat page of a specimen: portrait, ghost image, visual zone and MRZ on the ground; know where all is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -219,7 +218,7 @@ def _draw_value(
     width: float,
     dots: float,
 ) -> Rectangle:
-    """Draw ``text`` from the baseline point ``at``, smaller when it is too long; returns its rectangle in millimetres."""
+    """Draw ``text`` from the baseline point ``at``, smaller when it is too long; its rectangle in millimetres."""
     height = lettering.fit_cap_height(face, text, cap * dots, width * dots)
     letters = lettering.font_of_cap_height(face, height)
     draw.text((at[0] * dots, at[1] * dots), text, font=letters, anchor="ls", fill=255)
@@ -239,7 +238,9 @@ def draw_mrz(
     for number, line in enumerate(lines):
         baseline = area.y + MRZ_CAP_HEIGHT + MRZ_LINE_SPACING * number
         for column, character in enumerate(line):
-            draw.text(((area.x + MRZ_PITCH * column) * dots, baseline * dots), character, font=letters, anchor="ls", fill=255)
+            draw.text(
+                ((area.x + MRZ_PITCH * column) * dots, baseline * dots), character, font=letters, anchor="ls", fill=255
+            )
         boxes[f"mrz_line_{number + 1}"] = Rectangle(area.x, baseline - MRZ_CAP_HEIGHT, area.width, MRZ_CAP_HEIGHT)
     return boxes
 
@@ -263,6 +264,7 @@ def build_truth(
     seed: int,
     pixels: Pixels,
 ) -> SpecimenTruth:
+    """The truth about a bona fide flat page; polygons in its pixels."""
     dots = dots_per_inch / 25.4
     height, width = pixels.shape[:2]
     zone = mrz_rectangle(layout, design, len(lines), len(lines[0])) if lines else None

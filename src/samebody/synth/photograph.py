@@ -1,4 +1,4 @@
-"""Photograph a flat specimen: one homography of a pinhole camera, then light, lens, sensor and JPEG, with exact truth."""
+"""Photograph a flat specimen: a pinhole camera's homography, then light, lens, sensor and JPEG, with exact truth."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samebody.errors import UsageError
-from samebody.synth import camera, optics, surroundings
+from samebody.synth import artwork, camera, optics, surroundings
 from samebody.synth.forgery import DIGITAL, retouch, scan_pixels
 from samebody.synth.layout import MRZ_CAP_HEIGHT, Layout
 from samebody.synth.page import Specimen
@@ -94,6 +94,7 @@ def draw_conditions(difficulty: str, random: np.random.Generator) -> dict[str, A
         "vignette": float(random.uniform(0.0, 0.18)),
         "colour_filter": bool(random.random() < 0.5),
         "surroundings": str(random.choice(list(surroundings.TEXTURES))),
+        "open_booklet": bool(random.random() < 0.4 and difficulty != "clean"),
     }
 
 
@@ -129,8 +130,8 @@ def photograph(
         seed: draws the conditions, the surroundings and the noise.
         megapixels: makes the photograph about that large (page and picture scaled together), whatever the ranges say
             about the character height; for the speed benchmarks.
-        edited_on: where a digital forgery is made: on the ``photograph`` of the genuine page, which is then saved again, or
-            on a flat scan, the ``page`` that is printed and photographed.
+        edited_on: where a digital forgery is made: on the ``photograph`` of the genuine page, which is then saved again,
+            or on a flat scan, the ``page`` that is printed and photographed.
         conditions: values that replace drawn ones, by the names in ``truth.parameters``.
 
     Raises:
@@ -143,6 +144,7 @@ def photograph(
     if unknown:
         raise UsageError(f"there is no condition {', '.join(sorted(unknown))}.", hint=f"Known: {', '.join(drawn)}.")
     drawn |= dict(conditions or {})
+    drawn["open_booklet"] = drawn["open_booklet"] and specimen.layout.format == "TD3"
     view = solve_view(specimen, drawn, megapixels)
     random = np.random.default_rng([seed, 12])
     edited = specimen.truth.forgery in DIGITAL
@@ -151,7 +153,9 @@ def photograph(
         drawn |= draw_screen(np.random.default_rng([seed, 13]))
         picture = _screen(page, specimen, drawn, view, random)
     else:
-        around = surroundings.draw_surroundings(drawn["surroundings"], random, view.height, view.width)
+        around: NDArray[Any] = surroundings.draw_surroundings(drawn["surroundings"], random, view.height, view.width)
+        if drawn["open_booklet"]:
+            around = _open_booklet(specimen, view, around, random)
         picture = lay_page(page, specimen.corner_pixels, flat_to_photograph(specimen, view), around, random)
     picture = expose(picture, specimen, drawn, view, random, ranges()[difficulty]["glare_over_mrz"])
     pixels = optics.quantise(picture)
@@ -176,7 +180,8 @@ def photograph(
 
 
 def scan(specimen: Specimen, *, seed: int, margin_mm: float = 4.0) -> Photograph:
-    """A flatbed scan of ``specimen`` at its own resolution under a white lid, upright; digital forgeries are made on it.
+    """A flatbed scan of ``specimen`` at its own resolution under a white lid, upright; digital forgeries are made
+    on it.
 
     Raises:
         UsageError: for a screen recapture, which needs a camera.
@@ -195,11 +200,11 @@ def scan(specimen: Specimen, *, seed: int, margin_mm: float = 4.0) -> Photograph
     share = cover[..., None].astype(np.float32) / 255
     inner = lid[border : height - border, border : width - border]
     inner += (page - inner) * share
-    drawn = {"difficulty": "scan", "jpeg_quality": int(random.integers(82, 96)), "photograph_seed": seed}
+    quality = int(random.integers(82, 96))
+    drawn: dict[str, Any] = {"difficulty": "scan", "jpeg_quality": quality, "photograph_seed": seed}
     view = camera.View(np.array([[dots, 0, border], [0, dots, border], [0, 0, 1.0]]), width, height, 0.0, 0.0, 0.0)
     view = replace(view, page_share=page.shape[0] * page.shape[1] / (width * height))
     pixels = scan_pixels(optics.quantise(lid), random)
-    quality = drawn["jpeg_quality"]
     jpeg = optics.encode_jpeg(pixels, quality)
     if edited:
         facts, matrix = specimen.truth.parameters, flat_to_photograph(specimen, view)
@@ -308,6 +313,16 @@ def expose(
     return picture
 
 
+def _open_booklet(
+    specimen: Specimen, view: camera.View, around: NDArray[Any], random: np.random.Generator
+) -> NDArray[np.float32]:
+    """The page above the data page, hinged at the data page's upper edge, as far as it is in the picture."""
+    page = artwork.facing_page(200, specimen.design.series)
+    millimetres = 25.4 / 200
+    lift = np.array([[millimetres, 0, 0], [0, millimetres, -specimen.layout.height - 0.2], [0, 0, 1.0]])
+    return lay_page(page, 3.2 / millimetres, view.homography @ lift, around, random)
+
+
 def _screen(
     page: Pixels, specimen: Specimen, drawn: Mapping[str, Any], view: camera.View, random: np.random.Generator
 ) -> NDArray[np.float32]:
@@ -383,6 +398,8 @@ def lay_page(
     low = np.maximum(np.floor(outline.min(axis=0)) - 2, 0).astype(int)
     high = np.minimum(np.ceil(outline.max(axis=0)) + 2, [width, height]).astype(int)
     part = high - low
+    if part.min() <= 0:  # nothing of it is in the picture
+        return around.astype(np.float32)
     half = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1.0]])
     double = np.diag([2.0, 2.0, 1.0]) @ np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]])
     to_fine = half @ double @ matrix @ np.linalg.inv(half)  # cv2 counts from pixel centres

@@ -1,6 +1,8 @@
-"""The portrait of a specimen: a photograph cropped to head and shoulders, or a drawn face, printed as documents print it."""
+"""The portrait of a specimen: a photograph cropped to head and shoulders, or a drawn face, as documents print it."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,14 +21,15 @@ def head_and_shoulders(image: Image) -> Pixels:
     """The part of ``image`` a document shows, with aspect 35:45.
 
     The largest face is found with the project's detector, and set so that the head fills about three quarters of the
-    height. Without a detected face (or without the detector's weights) the middle of the picture is taken.
+    height: the eyes are then about 0.2 of it apart (63 mm on a head of 230 mm). Without a detected face, or without the
+    detector's weights, the middle of the picture is taken.
     """
     eyes = _eyes(image)
     if eyes is None:
         height = min(image.height, image.width / ASPECT)
         return _crop(image.pixels, image.width / 2, image.height / 2, height)
     middle_x, middle_y, distance = eyes
-    height = distance / 0.265 * 1.0 * 1.28  # eyes about 0.2 of the height apart
+    height = distance / 0.207
     return _crop(image.pixels, middle_x, middle_y + 0.07 * height, height)
 
 
@@ -80,16 +83,16 @@ def drawn_face(random: np.random.Generator, height: int = 540) -> Pixels:
     light = random.uniform(-0.12, 0.12)
     picture = np.full((rows, columns, 3), random.uniform(205, 235), np.float32)
     picture *= (1 + 0.05 * light * x + 0.03 * (0.5 - y))[..., None]
-    wide, long, jaw = random.uniform(0.185, 0.225), random.uniform(0.27, 0.31), random.uniform(0.82, 0.97)
-    middle = 0.47 + random.uniform(-0.01, 0.01)
+    wide, long, jaw = random.uniform(0.205, 0.235), random.uniform(0.295, 0.325), random.uniform(0.92, 0.985)
+    middle = 0.46 + random.uniform(-0.01, 0.01)
 
-    def soft(distance: NDArray[np.float32], edge: float = 0.006) -> NDArray[np.float32]:
+    def soft(distance: NDArray[Any], edge: float = 0.006) -> NDArray[np.float32]:
         """Coverage 0-1 of a shape whose signed distance (in units of the height) is negative inside."""
-        return np.clip(0.5 - distance / edge, 0, 1)[..., None].astype(np.float32)
+        return np.asarray(np.clip(0.5 - distance / edge, 0, 1)[..., None], np.float32)
 
     def ellipse(cx: float, cy: float, a: float, b: float) -> NDArray[np.float32]:
         radius = np.sqrt(((x - cx) / a) ** 2 + ((y - cy) / b) ** 2)
-        return ((radius - 1) * min(a, b)).astype(np.float32)
+        return np.asarray((radius - 1) * min(a, b), np.float32)
 
     def paint(cover: NDArray[np.float32], colour: NDArray[np.float32] | float) -> None:
         nonlocal picture
@@ -97,15 +100,17 @@ def drawn_face(random: np.random.Generator, height: int = 540) -> Pixels:
 
     style = int(random.integers(4))
     if style >= 2:  # long hair behind the shoulders
-        back = np.minimum(ellipse(0, middle - 0.02, wide * 1.45, long * 1.22), ellipse(0, middle + 0.2, wide * 1.4, 0.30))
+        back = np.minimum(
+            ellipse(0, middle - 0.02, wide * 1.45, long * 1.22), ellipse(0, middle + 0.2, wide * 1.4, 0.30)
+        )
         paint(soft(back, 0.012), hair * 0.85)
-    paint(soft(ellipse(0, 1.12, 0.36 + random.uniform(0, 0.05), 0.30), 0.01), clothes)
-    neck = np.maximum(np.abs(x) - wide * 0.52, np.abs(y - 0.78) - 0.13)
+    paint(soft(ellipse(0, 1.13, 0.40 + random.uniform(0, 0.05), 0.30), 0.01), clothes)
+    neck = np.maximum(np.abs(x) - wide * 0.5 - 0.10 * np.clip(y - 0.8, 0, 1), np.abs(y - 0.76) - 0.13)
     paint(soft(neck.astype(np.float32), 0.012), skin * 0.86)
-    paint(soft(ellipse(0, 0.90, wide * 0.62, 0.055), 0.01), skin * 0.88)
+    paint(soft(ellipse(0, 0.885, wide * 0.56, 0.05), 0.01), skin * 0.86)
     for side in (-1, 1):
         paint(soft(ellipse(side * wide * 1.02, middle + 0.02, 0.022, 0.05), 0.01), skin * 0.9)
-    taper = 1 - (1 - jaw) * np.clip((y - middle) / long, 0, 1) * 2.2
+    taper = 1 - (1 - jaw) * np.clip((y - middle) / long, 0, 1) ** 2 * 2.6
     radius = np.sqrt((x / (wide * taper)) ** 2 + ((y - middle) / long) ** 2)
     face = ((radius - 1) * wide).astype(np.float32)
     shading = 1.04 - 0.20 * np.clip(radius, 0, 1) ** 3 + light * x / wide * 0.5
@@ -113,7 +118,10 @@ def drawn_face(random: np.random.Generator, height: int = 540) -> Pixels:
     for side in (-1, 1):  # cheeks
         cheek = np.exp(-(((x - side * wide * 0.52) / 0.06) ** 2 + ((y - middle - 0.07) / 0.05) ** 2))[..., None]
         picture = picture * (1 - 0.10 * cheek) + 0.10 * cheek * np.array([225, 110, 100], np.float32)
-    cap = np.maximum(ellipse(0, middle - 0.015, wide * 1.09, long * 1.09), -ellipse(0.02 * light, middle + 0.09, wide * 1.0, long * 1.04))
+    cap = np.maximum(
+        ellipse(0, middle - 0.015, wide * 1.09, long * 1.09),
+        -ellipse(0.02 * light, middle + 0.09, wide * 1.0, long * 1.04),
+    )
     cap = np.maximum(cap, (y - middle - 0.02).astype(np.float32))
     strands = 1 + 0.13 * np.sin(260 * x + 40 * y + 3 * np.sin(23 * y)) * np.sin(61 * x - 17 * y)
     if style != 1 or random.random() < 0.7:
@@ -130,7 +138,10 @@ def drawn_face(random: np.random.Generator, height: int = 540) -> Pixels:
         paint(soft(inside, 0.004), iris)
         paint(soft(np.maximum(white, ellipse(side * eye_x, eye_y, eye_a * 0.2, eye_a * 0.2)), 0.004), 12.0)
         paint(soft(ellipse(side * eye_x + 0.005, eye_y - 0.005, 0.004, 0.004), 0.003), 245.0)
-        lid = np.maximum(ellipse(side * eye_x, eye_y - 0.003, eye_a * 1.06, eye_a * 0.58), -ellipse(side * eye_x, eye_y + 0.006, eye_a * 1.1, eye_a * 0.56))
+        lid = np.maximum(
+            ellipse(side * eye_x, eye_y - 0.003, eye_a * 1.06, eye_a * 0.58),
+            -ellipse(side * eye_x, eye_y + 0.006, eye_a * 1.1, eye_a * 0.56),
+        )
         paint(soft(lid, 0.005) * 0.85, hair * 0.5)
         bend = eye_y - 0.052 + 0.5 * (np.abs(x - side * eye_x) - 0.01) ** 2 / eye_a + 0.06 * side * (x - side * eye_x)
         brow = np.maximum(np.abs(y - bend) - 0.0085, np.abs(x - side * eye_x) - eye_a * 1.15)
@@ -138,7 +149,12 @@ def drawn_face(random: np.random.Generator, height: int = 540) -> Pixels:
     nose = middle + 0.105
     ridge = np.exp(-((x / 0.018) ** 2)) * np.clip((y - eye_y) / 0.1, 0, 1) * (y < nose)
     picture *= (1 + 0.07 * ridge)[..., None]
-    side_shade = np.exp(-(((x - 0.03 * (1 if light < 0 else -1)) / 0.014) ** 2)) * (y > eye_y) * (y < nose) * np.clip((y - eye_y) / 0.12, 0, 1)
+    side_shade = (
+        np.exp(-(((x - 0.03 * (1 if light < 0 else -1)) / 0.014) ** 2))
+        * (y > eye_y)
+        * (y < nose)
+        * np.clip((y - eye_y) / 0.12, 0, 1)
+    )
     picture *= (1 - 0.12 * side_shade)[..., None]
     for side in (-1, 1):
         paint(soft(ellipse(side * 0.021, nose, 0.011, 0.006), 0.006) * 0.7, skin * 0.42)
@@ -159,7 +175,10 @@ def drawn_face(random: np.random.Generator, height: int = 540) -> Pixels:
         for side in (-1, 1):
             rim = np.abs(ellipse(side * eye_x, eye_y + 0.004, eye_a * 1.5, eye_a * 1.15)) - 0.0022
             paint(soft(rim, 0.004), 30.0)
-        paint(soft(np.maximum(np.abs(y - eye_y) - 0.003, np.abs(x) - (eye_x - eye_a * 1.45)).astype(np.float32), 0.004), 30.0)
+        paint(
+            soft(np.maximum(np.abs(y - eye_y) - 0.003, np.abs(x) - (eye_x - eye_a * 1.45)).astype(np.float32), 0.004),
+            30.0,
+        )
     grain = cv2.GaussianBlur(random.standard_normal((rows, columns)).astype(np.float32), (0, 0), 1.1)
     return np.asarray(np.clip(np.rint(picture + 4 * grain[..., None]), 0, 255), np.uint8)
 
@@ -167,13 +186,18 @@ def drawn_face(random: np.random.Generator, height: int = 540) -> Pixels:
 # --------------------------------------------------------------------------------------------------------- printing
 
 
-def printed(pixels: Pixels, size: tuple[int, int], dots_per_inch: int, random: np.random.Generator) -> NDArray[np.float32]:
+def printed(
+    pixels: Pixels, size: tuple[int, int], dots_per_inch: int, random: np.random.Generator
+) -> NDArray[np.float32]:
     """``pixels`` as dye or ink at 300 dpi, sampled at ``size`` (width, height); float32 RGB 0-255.
 
     The print loses resolution, a little saturation and contrast, and shows the fine dispersed dots of the process.
     """
     width, height = size
-    dots = (max(8, round(width * PRINT_DOTS_PER_INCH / dots_per_inch)), max(8, round(height * PRINT_DOTS_PER_INCH / dots_per_inch)))
+    dots = (
+        max(8, round(width * PRINT_DOTS_PER_INCH / dots_per_inch)),
+        max(8, round(height * PRINT_DOTS_PER_INCH / dots_per_inch)),
+    )
     shrinking = pixels.shape[1] > dots[0]
     small = cv2.resize(pixels, dots, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC).astype(np.float32)
     grey = small.mean(axis=2, keepdims=True)

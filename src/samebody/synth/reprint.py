@@ -16,7 +16,9 @@ from samebody.types import Pixels
 _ANGLES = (15.0, 75.0, 0.0, 45.0)
 
 
-def halftone(cover: NDArray[np.float32], lines_per_inch: float, dots_per_inch: int, angle: float) -> NDArray[np.float32]:
+def halftone(
+    cover: NDArray[np.float32], lines_per_inch: float, dots_per_inch: int, angle: float
+) -> NDArray[np.float32]:
     """Clustered dots: ``cover`` (0-1) as ink or no ink on a rotated grid, with the slight spread of toner; 0-1."""
     height, width = cover.shape
     pitch = dots_per_inch / lines_per_inch
@@ -32,8 +34,8 @@ def halftone(cover: NDArray[np.float32], lines_per_inch: float, dots_per_inch: i
 def reprint(page: Pixels, dots_per_inch: int, random: np.random.Generator) -> tuple[Pixels, dict[str, Any]]:
     """``page`` scanned, then printed by another machine; and how.
 
-    The scan loses the finest lines, the copy's contrast is steeper and its colours shifted or gone, tones become halftone
-    dots, and toner or droplets leave a grain.
+    The scan loses the finest lines, the copy's contrast is steeper and its colours shifted or gone, tones become
+    halftone dots, and toner or droplets leave a grain.
     """
     facts: dict[str, Any] = {
         "reprint_scan_blur_px": float(random.uniform(1.0, 2.0)),
@@ -43,7 +45,9 @@ def reprint(page: Pixels, dots_per_inch: int, random: np.random.Generator) -> tu
         "reprint_colour_cast": [float(random.uniform(0.92, 1.04)) for _ in range(3)],
         "reprint_grain": float(random.uniform(1.5, 5.0)),
     }
-    scanned = cv2.GaussianBlur(page, (0, 0), facts["reprint_scan_blur_px"] * dots_per_inch / 400).astype(np.float32) / 255
+    scanned = (
+        cv2.GaussianBlur(page, (0, 0), facts["reprint_scan_blur_px"] * dots_per_inch / 400).astype(np.float32) / 255
+    )
     scanned = np.clip((scanned - 0.5) * facts["reprint_contrast"] + 0.53, 0, 1)
     if facts["reprint_grey"]:
         scanned = np.repeat(scanned.mean(axis=2, keepdims=True), 3, axis=2)
@@ -66,21 +70,21 @@ def reprint(page: Pixels, dots_per_inch: int, random: np.random.Generator) -> tu
 def draw_screen(random: np.random.Generator) -> dict[str, Any]:
     """A screen to show the page on: how many of its pixels the page is wide, its tone, its tint, its reflection."""
     return {
-        "screen_pixels_across": int(random.integers(950, 1700)),
+        "screen_pixels_across": int(random.integers(750, 1500)),
         "screen_gamma": float(random.uniform(0.85, 1.25)),
         "screen_black": float(random.uniform(4, 22)),
         "screen_tint": [float(random.uniform(0.90, 1.0)), 1.0, float(random.uniform(0.98, 1.12))],
-        "screen_gap": float(random.uniform(0.12, 0.32)),
+        "screen_gap": float(random.uniform(0.15, 0.45)),
         "screen_reflection": float(random.uniform(0.05, 0.25)),
         "screen_surround": int(random.choice([24, 48, 200, 244])),
     }
 
 
 def display(page: Pixels, screen: Mapping[str, Any]) -> tuple[NDArray[np.uint16], float]:
-    """``page`` as a screen shows it: three by three samples a screen pixel, red, green and blue stripes with a dark gap.
+    """``page`` as a screen shows it: three by three samples a screen pixel, colour stripes with a dark gap.
 
-    Returns linear light, uint16 with 65535 for a stripe at full power, and the gain that brings the average over a white
-    screen back to 65535: the camera's exposure makes up for the light that stripes and gaps take.
+    Returns linear light, uint16 with 65535 for a stripe at full power, and the gain that brings the average over a
+    white screen back to 65535: the camera's exposure makes up for the light that stripes and gaps take.
     """
     columns = screen["screen_pixels_across"]
     rows = round(page.shape[0] * columns / page.shape[1])

@@ -40,7 +40,8 @@ def render(
         holder: what to print; None draws an invented holder.
         forgery: a species of :data:`FORGERIES`; None renders a bona fide specimen.
         substitute: for ``portrait_swap`` the photograph that is pasted in; None draws another face.
-        side: ``single`` prints portrait and MRZ on one side; TD1 also has ``front`` (no MRZ) and ``back`` (no portrait).
+        side: ``single`` prints portrait and MRZ on one side; TD1 also has ``front`` (no MRZ) and ``back`` (no
+            portrait).
         dots_per_inch: resolution of the flat page, 200-1200.
 
     Raises:

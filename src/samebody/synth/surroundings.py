@@ -47,7 +47,12 @@ def cloth(random: np.random.Generator, height: int, width: int) -> Texture:
     pitch = random.uniform(4.0, 9.0)
     x, y = np.arange(width, dtype=np.float32)[None, :], np.arange(height, dtype=np.float32)[:, None]
     weave = np.sin(2 * np.pi * x / pitch) * np.sin(2 * np.pi * y / pitch)
-    value = 0.5 + 0.13 * weave + 0.16 * _noise(random, height, width, 3, 4) + 0.06 * _noise(random, height, width, height // 3, width // 3)
+    value = (
+        0.5
+        + 0.13 * weave
+        + 0.16 * _noise(random, height, width, 3, 4)
+        + 0.06 * _noise(random, height, width, height // 3, width // 3)
+    )
     colour = random.integers(20, 150, 3)
     light = np.minimum(colour + random.integers(40, 90), 255)
     return _tinted(value, tuple(int(c) for c in colour), tuple(int(c) for c in light))  # type: ignore[arg-type]
@@ -55,7 +60,9 @@ def cloth(random: np.random.Generator, height: int, width: int) -> Texture:
 
 def desk(random: np.random.Generator, height: int, width: int) -> Texture:
     """A laminated desk, nearly uniform."""
-    value = 0.5 + 0.16 * _noise(random, height, width, 2, 3) + 0.05 * _noise(random, height, width, height // 4, width // 4)
+    value = (
+        0.5 + 0.16 * _noise(random, height, width, 2, 3) + 0.05 * _noise(random, height, width, height // 4, width // 4)
+    )
     base = int(random.choice([40, 90, 150, 205, 225]))
     dark = tuple(int(np.clip(base + random.integers(-14, 15), 0, 255)) for _ in range(3))
     light = tuple(min(255, c + 26) for c in dark)
@@ -64,7 +71,9 @@ def desk(random: np.random.Generator, height: int, width: int) -> Texture:
 
 def stone(random: np.random.Generator, height: int, width: int) -> Texture:
     """Speckled stone or concrete."""
-    value = 0.5 + 0.12 * _noise(random, height, width, 6, 8) + 0.16 * _noise(random, height, width, height // 3, width // 3)
+    value = (
+        0.5 + 0.12 * _noise(random, height, width, 6, 8) + 0.16 * _noise(random, height, width, height // 3, width // 3)
+    )
     veins = np.abs(_noise(random, height, width, 5, 5) + 0.4 * _noise(random, height, width, 16, 16))
     value -= 0.25 * np.exp(-((veins / 0.05) ** 2))
     base = int(random.integers(70, 190))
@@ -75,18 +84,26 @@ def papers(random: np.random.Generator, height: int, width: int) -> Texture:
     """Sheets with printed text on a desk: the distractors a reader must not take for the document."""
     ground = desk(random, height, width)
     for _ in range(int(random.integers(2, 5))):
-        sheet = _sheet(random, max(200, round(height * random.uniform(0.6, 1.0))), max(200, round(width * random.uniform(0.45, 0.8))))
+        sheet = _sheet(
+            random,
+            max(200, round(height * random.uniform(0.6, 1.0))),
+            max(200, round(width * random.uniform(0.45, 0.8))),
+        )
         centre = (random.uniform(0, width), random.uniform(0, height))
         angle = random.uniform(-40, 40)
         matrix = cv2.getRotationMatrix2D((sheet.shape[1] / 2, sheet.shape[0] / 2), angle, 1.0)
         matrix[:, 2] += np.array(centre) - np.array([sheet.shape[1] / 2, sheet.shape[0] / 2])
-        cv2.warpAffine(sheet, matrix, (width, height), dst=ground, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT)
+        cv2.warpAffine(
+            sheet, matrix, (width, height), dst=ground, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
+        )
     return ground
 
 
 def _sheet(random: np.random.Generator, height: int, width: int) -> Texture:
     tone = int(random.integers(215, 250))
-    picture = PillowImage.new("RGB", (width, height), (tone, tone - int(random.integers(0, 8)), tone - int(random.integers(0, 14))))
+    picture = PillowImage.new(
+        "RGB", (width, height), (tone, tone - int(random.integers(0, 8)), tone - int(random.integers(0, 14)))
+    )
     draw = ImageDraw.Draw(picture)
     size = float(random.integers(13, 30))
     face = font("ocr-b" if random.random() < 0.3 else "regular", size)
@@ -122,5 +139,7 @@ def draw_surroundings(kind: str, random: np.random.Generator, height: int, width
     else:
         texture = TEXTURES[kind](random, rows, columns)
     if share > 1:
-        texture = np.asarray(cv2.resize(texture, (columns * share, rows * share), interpolation=cv2.INTER_CUBIC), np.uint8)
+        texture = np.asarray(
+            cv2.resize(texture, (columns * share, rows * share), interpolation=cv2.INTER_CUBIC), np.uint8
+        )
     return texture[:height, :width]
