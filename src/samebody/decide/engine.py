@@ -20,10 +20,8 @@ decision towards accept (held by a property test).
 from __future__ import annotations
 
 import fnmatch
-import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -167,31 +165,22 @@ def combine(judged: Iterable[Judged]) -> Decision:
 
 
 def layers_that_accept_alone(policy: Policy) -> list[str]:
-    """Layers that would suffice for an accept by themselves: each is played through alone.
+    """Layers of which one would suffice for an accept by itself.
 
-    For every layer, its checks pass and those of the other layers did not run or abstained, in every combination.
-    ``"nothing"`` is in the answer when the policy accepts without any layer. A usable policy gives an empty list.
+    Played through with the same rules that decide a case: a layer *holds back* an accept when one of its checks, not
+    run or abstaining (whichever is milder), leads to anything else. When a single layer holds back, that layer
+    passing alone accepts, so it is the answer; when none does, ``"nothing"`` is. A usable policy gives an empty list.
     """
-    found = []
-    for alone in ("nothing", *LAYERS):
-        others = [name for name in LAYERS if name != alone]
-        for outcomes in itertools.product((Outcome.NOT_RUN, Outcome.UNSURE), repeat=len(others)):
-            trial = dict(zip(others, outcomes, strict=True))
-            findings = [
-                Finding(check.replace("*", "any"), trial.get(name, Outcome.PASS), operating_point=_point_for(policy))
-                for name, layer in policy.layers.items()
-                for check in layer.checks
-            ]
-            if combine(judge(policy, findings)) is Decision.ACCEPT:
-                found.append(alone)
-                break
-    return found
-
-
-def _point_for(policy: Policy) -> OperatingPoint:
-    """An operating point just as the policy asks for it, for playing a policy through."""
-    wanted = policy.face_match
-    return OperatingPoint(wanted.fmr, 0.0, wanted.fmr, wanted.population, "none", 0, 0, 0, 0.0, (0.0, 1.0))
+    mildest: dict[tuple[str | None, str], Decision] = {}
+    for outcome in (Outcome.NOT_RUN, Outcome.UNSURE):
+        checks = [check for _, layer in policy.layers.items() for check in layer.checks]
+        for entry in judge(policy, [Finding(check.replace("*", "any"), outcome) for check in checks]):
+            key = (entry.layer, entry.finding.check)
+            mildest[key] = min(
+                mildest.get(key, entry.consequence), entry.consequence, key=lambda decision: SEVERITY[decision]
+            )
+    holding = {layer for (layer, _), consequence in mildest.items() if consequence is not Decision.ACCEPT}
+    return [name for name in LAYERS if name in holding] if len(holding) == 1 else [] if holding else ["nothing"]
 
 
 def _with_objections(policy: Policy, finding: Finding) -> Finding:
@@ -386,11 +375,16 @@ def _fits(check: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(check, pattern) for pattern in patterns)
 
 
-def _reason_order(entry: Judged) -> tuple[int, int, tuple[int, str, str]]:
-    return (-entry.weight, _LAYER_WEIGHT[entry.layer], _canonical_order(entry))
+def _reason_order(entry: Judged) -> tuple[int, int, int]:
+    """Heavier consequences first; then what failed, what abstained, what is missing; then by layer.
+
+    Sorting is stable, so that the rest stays in the canonical order that :func:`judge` gives.
+    """
+    outcome = (Outcome.FAIL, Outcome.UNSURE, Outcome.NOT_RUN, Outcome.PASS).index(entry.finding.outcome)
+    return (-entry.weight, outcome, _LAYER_WEIGHT[entry.layer])
 
 
 def _canonical_order(entry: Judged) -> tuple[int, str, str]:
     """A total order that does not depend on the order of the findings handed over."""
     place = LAYERS.index(entry.layer) if entry.layer in LAYERS else len(LAYERS)
-    return (place, entry.finding.check, json.dumps(asdict(entry.finding), sort_keys=True, default=repr))
+    return (place, entry.finding.check, repr(entry.finding))

@@ -21,6 +21,7 @@ from samebody.decide.policy import Policy, contradictions, field_names
 
 _MAX_BYTES = 256 * 1024
 _MAX_DEPTH = 16
+_MAX_EVENTS = 10_000
 Path_ = tuple[str | int, ...]
 
 
@@ -114,11 +115,12 @@ def parse_policy(text: str) -> tuple[Policy | None, list[Mistake]]:
     ``default`` for the time of the check.
     """
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        too_deep = _first_too_deep(text)
+        node = None if too_deep else yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         return None, [_syntax_mistake(error)]
-    except (RecursionError, ValueError):
-        return None, [Mistake(1, 1, "", "is nested too deeply or holds a value that is no YAML.")]
+    if too_deep:
+        return None, [Mistake(*too_deep, "", "is nested too deeply, or too large, to be a policy.")]
     if not isinstance(node, yaml.MappingNode):
         return None, [
             Mistake(1, 1, "", "holds no policy.", "A policy is a mapping that starts with `schema_version: 1`.")
@@ -180,12 +182,26 @@ def _repaired(data: Any, problems: list[dict[str, Any]]) -> Policy | None:
     return _validate(data)[0]
 
 
+def _first_too_deep(text: str) -> tuple[int, int] | None:
+    """Where the nesting or the number of parts gets out of hand; read event by event, so that it costs little."""
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH or count > _MAX_EVENTS:
+            mark = event.start_mark
+            return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return None
+
+
 def _build(node: yaml.Node, where: Path_, places: dict[Path_, tuple[int, int]], mistakes: list[Mistake]) -> Any:
     """Plain values of ``node``; notes where each stands and which keys stand twice."""
     line, column = node.start_mark.line + 1, node.start_mark.column + 1
     places.setdefault(where, (line, column))
-    if len(where) > _MAX_DEPTH or len(places) > 10_000:
-        raise ValueError("the file is nested too deeply or too large to be a policy")
+    if len(where) > _MAX_DEPTH or len(places) > _MAX_EVENTS:  # an alias that holds itself, or many that hold many
+        raise ValueError("its aliases make it too large to be a policy")
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
