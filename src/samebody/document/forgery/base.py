@@ -1,0 +1,150 @@
+"""What all forgery checks share: the registry, measured limits, and the way from figures to a finding."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, ClassVar
+
+from samebody import stage
+from samebody.document.forgery.evidence import ForgeryEvidence
+from samebody.types import Finding, Outcome, Reason, Region
+
+LIMITS_FILE = "limits.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The limit of one figure, as measured on bona fide specimens.
+
+    Attributes:
+        value: a figure above it is a finding.
+        false_alarms: share of bona fide pictures above it, on the half of the seeds that it was not set on.
+        pictures: size of that half, counting pictures on which the figure could be taken.
+        indicative: fewer than 30 alarms lie behind the rate (rule of 30).
+    """
+
+    value: float
+    false_alarms: float
+    pictures: int
+    indicative: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of a check: ``value`` is set so that more means less genuine; ``regions`` say where it was taken."""
+
+    name: str
+    value: float
+    regions: tuple[Region, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a check measured on one picture.
+
+    Attributes:
+        figures: those that could be taken; none means that the check abstains.
+        missing: why the others (or all) could not be taken.
+        details: JSON-ready, for the report.
+        model_ids: records of the models behind the figures.
+    """
+
+    figures: tuple[Figure, ...] = ()
+    missing: tuple[Reason, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    model_ids: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=1)
+def measured_limits() -> Mapping[str, Mapping[str, Limit]]:
+    """The committed limits by check and figure, written by ``benchmarks/calibrate_forgery.py``."""
+    content = json.loads((files("samebody.document.forgery") / LIMITS_FILE).read_text("utf-8"))
+    return {
+        check: {name: Limit(**entry) for name, entry in figures.items()} for check, figures in content["limits"].items()
+    }
+
+
+class Check(stage.Stage):
+    """Base of the forgery checks: a subclass measures, this class judges against the measured limits.
+
+    Args:
+        limits: replaces the committed limits of this check, by figure; for calibration and tests.
+        parameters: of the subclass.
+    """
+
+    name: ClassVar[str]
+    words: ClassVar[Mapping[str, str]]
+    """For each figure, what it means when it is above its limit: the middle of a sentence."""
+
+    def __init__(self, *, limits: Mapping[str, Limit] | None = None, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self.limits = dict(limits) if limits is not None else dict(measured_limits().get(self.name, {}))
+
+    def measure(self, evidence: ForgeryEvidence) -> Measurement:
+        """The figures of this check; never raises for a bad picture."""
+        raise NotImplementedError
+
+    def run(self, evidence: ForgeryEvidence) -> Finding:
+        """The finding ``document.forgery.<name>``.
+
+        ``fail`` when a figure is above its limit, ``pass`` when at least one was taken and none is above, ``unsure``
+        when none could be taken or has no measured limit.
+        """
+        started = time.perf_counter()
+        measurement = self.measure(evidence)
+        judged = [(f, self.limits[f.name]) for f in measurement.figures if f.name in self.limits and math.isfinite(f.value)]
+        above = [(figure, limit) for figure, limit in judged if figure.value > limit.value]
+        if above:
+            outcome = Outcome.FAIL
+            reasons = tuple(self._alarm(figure, limit) for figure, limit in above)
+        elif judged:
+            outcome, reasons = Outcome.PASS, ()
+        else:
+            outcome = Outcome.UNSURE
+            reasons = measurement.missing or (
+                Reason(f"document.forgery.{self.name}_not_measurable", "The picture does not support this check."),
+            )
+        return Finding(
+            check=f"document.forgery.{self.name}",
+            outcome=outcome,
+            score=round(max((f.value - limit.value for f, limit in judged), default=0.0), 4) if judged else None,
+            reasons=reasons,
+            model_ids=measurement.model_ids,
+            milliseconds=(time.perf_counter() - started) * 1000,
+            regions=tuple(region for figure, _ in above for region in figure.regions),
+            details={
+                "figures": {
+                    figure.name: {
+                        "value": round(figure.value, 4) if math.isfinite(figure.value) else None,
+                        "limit": self.limits[figure.name].value if figure.name in self.limits else None,
+                        "false_alarms": self.limits[figure.name].false_alarms if figure.name in self.limits else None,
+                    }
+                    for figure in measurement.figures
+                },
+                "not_taken": [reason.code for reason in measurement.missing],
+                **measurement.details,
+            },
+        )
+
+    def _alarm(self, figure: Figure, limit: Limit) -> Reason:
+        return Reason(
+            f"document.forgery.{self.name}.{figure.name}",
+            f"{self.words[figure.name]} ({figure.value:.2f}, limit {limit.value:.2f}; "
+            f"{100 * limit.false_alarms:.1f} % of {limit.pictures} genuine specimens lie above it).",
+            "Photograph the original document itself, straight from the camera, without editing the picture.",
+        )
+
+
+checks: stage.Registry[type[Check]] = stage.Registry("forgery check")
+"""The allow-list of forgery checks."""
+
+
+def abstain(check: str, what: str, message: str, advice: str = "") -> Measurement:
+    """A measurement without figures."""
+    return Measurement(missing=(Reason(f"document.forgery.{check}_{what}", message, advice),))

@@ -1,0 +1,204 @@
+"""Compression check: parts of a photograph that were pasted in do not share its JPEG history.
+
+Two traces are used. A picture compressed at one quality and later saved at a higher one comes back almost unchanged
+when it is compressed at the first quality again (the JPEG ghost of Farid 2009); a pasted part does not. And the 8 by 8
+grid of the compression runs through the whole picture, but stops at a part pasted in after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from samebody import stage
+from samebody.document.forgery.base import Check, Figure, Measurement, abstain, checks
+from samebody.document.forgery.evidence import ForgeryEvidence, Mask, Plane
+from samebody.types import Box, Reason
+
+_BLOCK = 8
+
+
+@checks.register("compression")
+class CompressionCheck(Check):
+    """Compares the JPEG history of portrait and text fields with that of the rest of the page."""
+
+    name = "compression"
+    words = {
+        "portrait_history": "The portrait was not compressed together with the page",
+        "field_history": "A text field was not compressed together with the page",
+        "portrait_grid": "The compression grid of the page does not run through the portrait",
+    }
+
+    class Parameters(stage.Stage.Parameters):
+        """What is tried, and what the picture must offer."""
+
+        qualities: tuple[int, ...] = Field(
+            default=(50, 55, 60, 65, 70, 75, 80, 85, 90, 95), description="first qualities tried, IJG scale"
+        )
+        least_scale: float = Field(default=4.0, gt=0, description="pixels of the photograph per millimetre of the page")
+        least_blocks: int = Field(default=40, ge=8, description="blocks of 8 by 8 pixels needed in a part")
+        least_field_blocks: int = Field(default=14, ge=4, description="blocks needed in a text field")
+        least_dip: float = Field(default=0.04, gt=0, lt=1, description="page's dip that counts as a first compression")
+        least_grid: float = Field(default=0.08, gt=0, lt=2, description="page's grid strength that counts as a grid")
+
+    parameters: CompressionCheck.Parameters
+
+    def measure(self, evidence: ForgeryEvidence) -> Measurement:
+        """Figures: the page's dip minus the part's, and the page's grid minus the portrait's; all in about 0-1."""
+        p = self.parameters
+        if evidence.page is None:
+            return abstain(self.name, "no_page", "No page was found on the photograph.")
+        if evidence.scale < p.least_scale:
+            return abstain(
+                self.name,
+                "too_small",
+                f"The page has {evidence.scale:.1f} pixels per millimetre; {p.least_scale:.1f} are needed.",
+                "Photograph the page so that it fills the picture.",
+            )
+        window = _Window(evidence)
+        portrait = evidence.portrait_box
+        portrait_mask = window.blocks(portrait) if portrait is not None else None
+        patches = evidence.patches
+        field_masks = [window.blocks(_grow(patch.box, 0.25 * patch.box.height)) for patch in patches]
+        ground = window.page.copy()
+        for mask in [*field_masks, *([portrait_mask] if portrait_mask is not None else [])]:
+            ground &= ~mask
+        if int(ground.sum()) < 4 * p.least_blocks:
+            return abstain(self.name, "no_ground", "Too little of the page is free of portrait and print.")
+        figures: list[Figure] = []
+        missing: list[Reason] = []
+        errors = recompression_errors(window.luma, p.qualities)
+        text = np.logical_or.reduce(field_masks) if field_masks else np.zeros_like(ground)
+        page_dips = dips(errors, ground)
+        strongest = int(np.argmax(page_dips))
+        details = {
+            "page_dips": {str(q): round(float(d), 4) for q, d in zip(p.qualities[1:-1], page_dips)},
+            "first_quality": p.qualities[1:-1][strongest] if page_dips[strongest] >= p.least_dip else None,
+        }
+        if page_dips[strongest] >= p.least_dip:
+            if portrait is not None and portrait_mask is not None and int(portrait_mask.sum()) >= p.least_blocks:
+                own = dips(errors, portrait_mask)
+                value = float(page_dips[strongest] - own[strongest]) / float(page_dips[strongest])
+                figures.append(Figure("portrait_history", value, (evidence.region("portrait", portrait),)))
+            usable = [i for i, mask in enumerate(field_masks) if int(mask.sum()) >= p.least_field_blocks]
+            text_dip = float(dips(errors, text)[strongest]) if usable else 0.0
+            if len(usable) >= 4 and text_dip >= p.least_dip:
+                values = [(text_dip - float(dips(errors, field_masks[i])[strongest])) / text_dip for i in usable]
+                worst = usable[int(np.argmax(values))]
+                name = patches[worst].name or "text"
+                figures.append(Figure("field_history", max(values), (evidence.region(name, patches[worst].box),)))
+        else:
+            missing.append(
+                Reason("document.forgery.compression_single", "The page shows no compression before the last one.")
+            )
+        page_grid = grid_strength(window.luma, ground)
+        details["page_grid"] = round(page_grid, 4)
+        if portrait is None or portrait_mask is None or int(portrait_mask.sum()) < p.least_blocks:
+            missing.append(Reason("document.forgery.compression_no_portrait", "No portrait of sufficient size was found."))
+        elif page_grid >= p.least_grid:
+            own_grid = grid_strength(window.luma, portrait_mask)
+            details["portrait_grid"] = round(own_grid, 4)
+            figures.append(
+                Figure("portrait_grid", 1 - own_grid / page_grid, (evidence.region("portrait", portrait),))
+            )
+        else:
+            missing.append(Reason("document.forgery.compression_no_grid", "The page shows no compression grid."))
+        return Measurement(tuple(figures), tuple(missing), details)
+
+
+class _Window:
+    """The page's part of the photograph, cut on the 8 by 8 grid."""
+
+    def __init__(self, evidence: ForgeryEvidence) -> None:
+        assert evidence.page is not None
+        self._evidence = evidence
+        quad = np.array(evidence.page.quad, np.float64)
+        height, width = evidence.luma.shape
+        offset_x, offset_y = grid_offset(evidence.luma)
+        low = np.clip(np.floor(quad.min(axis=0)), 0, [width - 1, height - 1]).astype(int)
+        x0 = int(np.clip((low[0] - offset_x) // _BLOCK * _BLOCK + offset_x, 0, width - 1))
+        y0 = int(np.clip((low[1] - offset_y) // _BLOCK * _BLOCK + offset_y, 0, height - 1))
+        high = np.clip(np.ceil(quad.max(axis=0)), [x0 + 1, y0 + 1], [width, height]).astype(int)
+        columns, rows = max(1, (int(high[0]) - x0) // _BLOCK), max(1, (int(high[1]) - y0) // _BLOCK)
+        self._origin = (x0, y0)
+        self.luma = evidence.luma[y0 : y0 + rows * _BLOCK, x0 : x0 + columns * _BLOCK]
+        self._shape = (self.luma.shape[0] // _BLOCK, self.luma.shape[1] // _BLOCK)
+        self.page = self._inside(quad)
+
+    def blocks(self, box: Box) -> Mask:
+        """Blocks whose centre lies in a box of the rectified page."""
+        return self._inside(self._evidence.to_photograph(box)) & self.page
+
+    def _inside(self, polygon: NDArray[np.float64]) -> Mask:
+        plane = np.zeros(self._shape, np.uint8)
+        if plane.size:
+            corners = (polygon - np.array(self._origin)) / _BLOCK - 0.5
+            cv2.fillPoly(plane, [np.rint(corners).astype(np.int32)], 1)
+        result: Mask = plane.astype(bool)
+        return result
+
+
+def grid_offset(luma: Plane) -> tuple[int, int]:
+    """Where the compression grid starts (x, y), 0-7: the phase whose differences across block borders are largest."""
+    step = max(1, luma.shape[0] // 512)
+    across = np.abs(np.diff(luma[::step], axis=1)).mean(axis=0)
+    down = np.abs(np.diff(luma[:, ::step], axis=0)).mean(axis=1)
+    return _phase(across), _phase(down)
+
+
+def _phase(differences: Plane) -> int:
+    """Phase of a period of eight in ``differences`` (between sample i and i + 1); 0 when none stands out."""
+    count = len(differences) // _BLOCK
+    if count < 4:
+        return 0
+    local = differences - cv2.blur(differences.reshape(1, -1), (2 * _BLOCK + 1, 1)).ravel()
+    means = np.median(local[: count * _BLOCK].reshape(count, _BLOCK), axis=0)
+    best = int(np.argmax(means))
+    others = np.delete(means, best)
+    clear = means[best] - others.mean() > 4 * others.std() + 1e-3
+    return (best + 1) % _BLOCK if clear else 0
+
+
+def recompression_errors(luma: Plane, qualities: Sequence[int]) -> NDArray[np.float32]:
+    """Mean squared change of every 8 by 8 block when ``luma`` is compressed at each quality: (qualities, rows, columns)."""
+    picture = np.clip(np.rint(luma), 0, 255).astype(np.uint8)
+    rows, columns = picture.shape[0] // _BLOCK, picture.shape[1] // _BLOCK
+    result = np.zeros((len(qualities), rows, columns), np.float32)
+    for index, quality in enumerate(qualities):
+        _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
+        again = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+        squared = cv2.absdiff(picture, again).astype(np.float32) ** 2
+        result[index] = cv2.resize(squared, (columns, rows), interpolation=cv2.INTER_AREA)
+    return result
+
+
+def dips(errors: NDArray[np.float32], mask: Mask) -> NDArray[np.float64]:
+    """How far the error at each inner quality lies below the line between its neighbours, relative to that line.
+
+    A block counts with the root of its error, so that a few strong edges do not decide.
+    """
+    if not mask.any():
+        return np.zeros(errors.shape[0] - 2)
+    curve = np.array([np.mean(np.sqrt(plane[mask])) for plane in errors], np.float64) + 0.05
+    expected = np.sqrt(curve[:-2] * curve[2:])
+    result: NDArray[np.float64] = np.clip(1 - curve[1:-1] / expected, -1, 1)
+    return result
+
+
+def grid_strength(luma: Plane, mask: Mask) -> float:
+    """How much larger differences across block borders are than inside blocks, as a log ratio over ``mask``."""
+    rows, columns = mask.shape
+    across = np.abs(np.diff(luma, axis=1))
+    border = across[:, _BLOCK - 1 :: _BLOCK][: rows * _BLOCK, : columns - 1]
+    inner = 0.5 * (across[:, _BLOCK - 2 :: _BLOCK][: rows * _BLOCK, : columns - 1]) + 0.5 * (
+        across[:, _BLOCK :: _BLOCK][: rows * _BLOCK, : columns - 1]
+    )
+    wide = np.repeat(mask[:, : columns - 1] & mask[:, 1:], _BLOCK, axis=0)[: border.shape[0]]
+    if int(wide.sum()) < 64:
+        return 0.0
+    low, high = np.mean(np.minimum(inner[wide], 12.0)), np.mean(np.minimum(border[wide], 12.0))
+    return float(np.log((high + 0.05) / (low + 0.05)))

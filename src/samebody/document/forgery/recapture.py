@@ -1,0 +1,149 @@
+"""Recapture check: a screen or a print photographed in place of the document leaves a raster, or loses colour.
+
+A screen's pixel grid and a printer's halftone dots are regular in two directions; their peaks in the spectrum are
+narrow, where guilloches, print and noise are spread out. A photocopy has no colour left.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from samebody import stage
+from samebody.document.forgery.base import Check, Figure, Measurement, abstain, checks
+from samebody.document.forgery.evidence import ForgeryEvidence, Plane
+from samebody.types import Reason
+
+
+@checks.register("recapture")
+class RecaptureCheck(Check):
+    """Looks for narrow peaks in the page's spectrum, in luminance and in colour, and for missing colour."""
+
+    name = "recapture"
+    words = {
+        "luma_raster": "The page shows a regular raster in brightness, as halftone dots or a screen do",
+        "colour_raster": "The page shows a regular raster in colour, as a screen's stripes or printed dots do",
+        "colourless": "The page has no colour of its own, as a photocopy",
+    }
+
+    class Parameters(stage.Stage.Parameters):
+        """What is looked at, and what the picture must offer."""
+
+        tile: int = Field(default=192, ge=64, le=512, multiple_of=16, description="side of a tile, pixels of the page")
+        least_tiles: int = Field(default=6, ge=2, description="tiles that must fit on the page")
+        least_cycles_per_mm: float = Field(default=2.4, gt=0, description="coarser patterns belong to the document")
+        least_scale: float = Field(default=4.0, gt=0, description="pixels of the photograph per millimetre of the page")
+
+    parameters: RecaptureCheck.Parameters
+
+    def measure(self, evidence: ForgeryEvidence) -> Measurement:
+        """Figures: natural logarithm of the strongest peak over its ring of frequencies; minus the colour spread."""
+        p = self.parameters
+        if evidence.page is None:
+            return abstain(self.name, "no_page", "No page was found on the photograph.")
+        page = evidence.page.image
+        missing: list[Reason] = []
+        figures: list[Figure] = [Figure("colourless", -colour_spread(page))]
+        tiles = (page.shape[0] // (p.tile // 2) - 1) * (page.shape[1] // (p.tile // 2) - 1)
+        if evidence.scale < p.least_scale or tiles < p.least_tiles:
+            missing.append(
+                Reason(
+                    "document.forgery.recapture_too_small",
+                    f"The page has {evidence.scale:.1f} pixels per millimetre; {p.least_scale:.1f} are needed.",
+                    "Photograph the page so that it fills the picture.",
+                )
+            )
+            return Measurement((), tuple(missing)) if page.shape[0] < 64 else Measurement(tuple(figures), tuple(missing))
+        planes = cv2.cvtColor(page, cv2.COLOR_RGB2YCrCb).astype(np.float32)
+        least = p.least_cycles_per_mm / evidence.page.pixels_per_mm
+        details: dict[str, list[float]] = {}
+        for name, channels in (("luma_raster", (0,)), ("colour_raster", (1, 2))):
+            value, frequency = -np.inf, (0.0, 0.0)
+            for channel in channels:
+                spectrum = mean_spectrum(planes[..., channel], p.tile)
+                peak, at = strongest_peak(spectrum, least, self._grid(evidence))
+                if peak > value:
+                    value, frequency = peak, at
+            figures.append(Figure(name, float(value)))
+            details[f"{name}_cycles_per_mm"] = [round(f * evidence.page.pixels_per_mm, 2) for f in frequency]
+        return Measurement(tuple(figures), tuple(missing), details)
+
+    def _grid(self, evidence: ForgeryEvidence) -> NDArray[np.float64]:
+        """Jacobian of page pixels to photograph pixels at the page's centre: where JPEG's own grid shows up."""
+        assert evidence.page is not None
+        height, width = evidence.page.image.shape[:2]
+        centre = np.array([[width / 2, height / 2]], np.float64)
+        steps = np.vstack([centre, centre + [[1, 0]], centre + [[0, 1]]])
+        mapped = evidence.page.to_photograph(steps)
+        return np.column_stack([mapped[1] - mapped[0], mapped[2] - mapped[0]])
+
+
+def mean_spectrum(plane: Plane, tile: int) -> Plane:
+    """Mean log power over half-overlapping Hann tiles, (tile, tile // 2 + 1), each tile scaled to equal power.
+
+    Equal power keeps one strongly printed tile from deciding; the mean of logarithms keeps what all tiles share.
+    """
+    window = np.outer(np.hanning(tile), np.hanning(tile)).astype(np.float32)
+    total = np.zeros((tile, tile // 2 + 1), np.float64)
+    count = 0
+    for y in range(0, plane.shape[0] - tile + 1, tile // 2):
+        for x in range(0, plane.shape[1] - tile + 1, tile // 2):
+            part = plane[y : y + tile, x : x + tile]
+            power = np.abs(np.fft.rfft2((part - part.mean()) * window)) ** 2
+            total += np.log(power + 1.0)
+            count += 1
+    return (total / max(count, 1)).astype(np.float32)
+
+
+def strongest_peak(
+    spectrum: Plane, least_frequency: float, to_photograph: NDArray[np.float64]
+) -> tuple[float, tuple[float, float]]:
+    """The highest narrow peak above its surroundings, and its frequency (x, y) in cycles per pixel.
+
+    A peak is measured against the median of the 9 by 9 bins around it: broad bands (guilloches, lens, noise) cancel.
+    Frequencies of JPEG's own 8 by 8 grid and those below ``least_frequency`` are left out.
+    """
+    rows, columns = spectrum.shape
+    fy, fx = np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(rows)[None, :]
+    full = np.fft.fftshift(spectrum, axes=0)
+    wide = np.concatenate([np.flip(np.flip(full[:, 1:5], axis=1), axis=0), full], axis=1)
+    padded = np.pad(wide, ((4, 4), (0, 4)), mode="reflect")
+    ground = cv2.medianBlur(_stretched(padded)[0], 5)
+    low, step = _stretched(padded)[1:]
+    local = ground.astype(np.float32) * step + low
+    local = cv2.blur(local, (9, 9))[4:-4, 4:-4]
+    excess = np.fft.ifftshift(full - local, axes=0)
+    allowed = (np.hypot(fx, fy) >= least_frequency) & (np.hypot(fx, fy) < 0.49)
+    back = np.linalg.inv(to_photograph).T
+    gx, gy = back[0, 0] * fx + back[0, 1] * fy, back[1, 0] * fx + back[1, 1] * fy
+    near = 1.6 / rows
+    for one, other in ((gx, gy), (gy, gx)):
+        multiple = np.abs(one * 8 - np.rint(one * 8)) / 8
+        allowed &= ~((np.abs(other) < near) & (multiple < 2 * near))
+    # The two axes hold the straight edges of print and page.
+    allowed &= (np.abs(fx) > near) & (np.abs(fy) > near) | (np.hypot(fx, fy) > 0.25)
+    if not allowed.any():
+        return 0.0, (0.0, 0.0)
+    values = np.where(allowed, excess, -np.inf)
+    at = np.unravel_index(int(np.argmax(values)), values.shape)
+    return float(values[at]), (float(fx[0, at[1]]), float(fy[at[0], 0]))
+
+
+def _stretched(plane: Plane) -> tuple[NDArray[np.uint8], float, float]:
+    """``plane`` in 256 steps, for OpenCV's median; and what a step and the lowest value are."""
+    low, high = float(plane.min()), float(plane.max())
+    step = max((high - low) / 255, 1e-6)
+    return np.rint((plane - low) / step).astype(np.uint8), low, step
+
+
+def colour_spread(page: NDArray[np.uint8]) -> float:
+    """Spread of colour over a page in CIELAB units: 95th percentile of the distance from the page's median colour.
+
+    White balance and a tinted light move all colours together, so they do not count.
+    """
+    small = cv2.resize(page, (160, max(1, round(160 * page.shape[0] / page.shape[1]))), interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(cv2.GaussianBlur(small, (0, 0), 1.0).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    offset = lab[..., 1:] - np.median(lab[..., 1:].reshape(-1, 2), axis=0)
+    return float(np.quantile(np.hypot(offset[..., 0], offset[..., 1]), 0.95))
