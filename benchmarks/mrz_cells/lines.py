@@ -146,7 +146,9 @@ def _blur(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     return cv2.GaussianBlur(picture, (0, 0), sigma)
 
 
-def sample(cuts: Sequence[Cut], rng: np.random.Generator, strips: int = 2) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+def sample(
+    cuts: Sequence[Cut], rng: np.random.Generator, strips: int = 4
+) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
     """Strips cut from one photograph of a line.
 
     Each is a normalised strip, (32, 256) float32, with the label of each output column, (64,) int64: 0 a gap,
@@ -222,8 +224,8 @@ def _cut_strip(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     factor = STRIP_PITCH / pitch
     horizontal, vertical = factor * rng.uniform(0.92, 1.08), factor * rng.uniform(0.86, 1.12)
-    tilt = rng.normal(0, 0.012)
-    residual = np.array([[horizontal, rng.normal(0, 0.05) * factor], [horizontal * tilt, vertical]])
+    tilt = rng.normal(0, 0.014)
+    residual = np.array([[horizontal, rng.normal(0, 0.10) * factor], [horizontal * tilt, vertical]])
     left = rng.uniform(-60, 60) if rng.random() < 0.7 else rng.uniform(-140, 140)
     goal = np.array([WIDTH / 2 + left, STRIP_HEIGHT / 2 + rng.normal(0, 1.4)])
     back = np.eye(3)

@@ -51,7 +51,7 @@ def produce(fonts: list[tuple[str, float]], seed: int, out: multiprocessing.Queu
     cuts = [load_cut(Path(path), share) for path, share in fonts]
     rng = np.random.default_rng(seed)
     while True:
-        pairs = [pair for _ in range(batch // 2) for pair in sample(cuts, rng)]
+        pairs = [pair for _ in range(batch // 4) for pair in sample(cuts, rng)]
         out.put((np.stack([p[0] for p in pairs]).astype(np.float16), np.stack([p[1] for p in pairs]).astype(np.int8)))
 
 
@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument("--producers", type=int, default=1)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=20261122)
+    parser.add_argument("--keep", type=int, default=250, help="batches kept for replay")
     parser.add_argument("--resume", type=Path)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
@@ -103,6 +104,7 @@ def main() -> None:
     optimiser = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=1e-3)
     loss_of = nn.CrossEntropyLoss(ignore_index=-1, label_smoothing=0.01)
     model.train().to(memory_format=torch.channels_last)
+    kept: list[tuple[np.ndarray, np.ndarray]] = []
     start, steps, running, right, total, saved = time.monotonic(), 0, 0.0, 0, 0, 0.0
     while (spent := time.monotonic() - start) < options.seconds:
         # One cosine over the time given, with a short warm-up: the budget is in seconds, machines differ.
@@ -110,10 +112,16 @@ def main() -> None:
         rate = options.rate * min(1.0, (steps + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * progress)) + 1e-5
         for group in optimiser.param_groups:
             group["lr"] = rate
+        # Producers are slower than the network learns: a batch is seen again, mixed with others, before it is dropped.
         try:
-            strips, labels = feed.get(timeout=60)
+            kept.append(feed.get(timeout=60 if not kept else 0.001))
+            kept = kept[-options.keep :]
         except queue.Empty:
-            continue
+            if not kept:
+                continue
+        draws = [(int(torch.randint(len(kept), ())), torch.randperm(options.batch)[: options.batch // 4]) for _ in range(4)]
+        strips = np.concatenate([kept[which][0][order.numpy()] for which, order in draws])
+        labels = np.concatenate([kept[which][1][order.numpy()] for which, order in draws])
         inputs = torch.from_numpy(strips.astype(np.float32))[:, None].to(memory_format=torch.channels_last)
         goal = torch.from_numpy(labels.astype(np.int64))
         with torch.autocast("cpu", torch.bfloat16):
@@ -123,7 +131,7 @@ def main() -> None:
         loss.backward()
         optimiser.step()
         steps += 1
-        running += float(loss)
+        running += float(loss.detach())
         mask = goal > 0
         right += int((logits.argmax(1)[mask] == goal[mask]).sum())
         total += int(mask.sum())

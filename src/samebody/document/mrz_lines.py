@@ -23,7 +23,7 @@ CAP_OVER_PITCH = 2.459 / 2.54
 """Cap height over pitch of OCR-B size 1 at 10 characters an inch (ISO 1073-2, Doc 9303-3 clause 4.1)."""
 
 STRIP_CAP = STRIP_PITCH * CAP_OVER_PITCH
-MARGIN_CELLS = 2
+MARGIN_CELLS = 4
 """Empty cells left and right of the zone on a strip."""
 
 _TALL = 80
@@ -173,12 +173,14 @@ class Curves:
         x, y: (lines, 4) float64, cubic in ``t = 2 i / (cells - 1) - 1``, highest power first: centre of cell ``i``.
         up: (lines, 4) float64, two linear functions of ``t``: the vector from the centre to the cap line, (x, y).
         cells: cells per line.
+        ratio: cap height over pitch.
     """
 
     x: Vector
     y: Vector
     up: Vector
     cells: int
+    ratio: float
 
     def centre(self, line: int, index: NDArray[np.float64]) -> tuple[Vector, Vector]:
         """x and y of (fractional) cells."""
@@ -236,11 +238,17 @@ def fit_curves(points: Vector, weights: NDArray[np.float64], caps: NDArray[np.fl
         half = 0.5 * ratio * pitch
         up[line, :2] = np.polyfit(t, vx / length * half, 1)
         up[line, 2:] = np.polyfit(t, vy / length * half, 1)
-    return Curves(x, y, up, cells)
+    return Curves(x, y, up, cells, ratio)
 
 
 def cut_curved(
-    grey: Grey, curves: Curves, line: int, *, shift: tuple[float, float] = (0.0, 0.0), stretch: float = 1.0
+    grey: Grey,
+    curves: Curves,
+    line: int,
+    *,
+    shift: tuple[float, float] = (0.0, 0.0),
+    stretch: float = 1.0,
+    height: int = STRIP_HEIGHT,
 ) -> Grey:
     """A strip along a line's curves: cell ``i`` is centred at ``(MARGIN_CELLS + i + 0.5) * STRIP_PITCH``.
 
@@ -249,13 +257,46 @@ def cut_curved(
         curves, line: the line to cut.
         shift: moves the text right and down by so many strip pixels.
         stretch: over 1 makes letters higher.
+        height: of the strip, pixels; the scale stays.
     """
     width = round((curves.cells + 2 * MARGIN_CELLS) * STRIP_PITCH)
     index = (np.arange(width) + 0.5 - shift[0]) / STRIP_PITCH - MARGIN_CELLS - 0.5
     x, y = curves.centre(line, index)
     ux, uy = curves.upward(line, index)
-    rise = (STRIP_HEIGHT / 2 - (np.arange(STRIP_HEIGHT) + 0.5 - shift[1])) / (STRIP_CAP / 2 * stretch)
+    rise = (height / 2 - (np.arange(height) + 0.5 - shift[1])) / (STRIP_CAP / 2 * stretch)
     map_x = (x[None, :] + rise[:, None] * ux[None, :] - 0.5).astype(np.float32)
     map_y = (y[None, :] + rise[:, None] * uy[None, :] - 0.5).astype(np.float32)
     strip: Grey = cv2.remap(grey, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return strip
+
+
+def vertical_offsets(grey: Grey, curves: Curves, line: int) -> NDArray[np.float64]:
+    """How far below the curve each cell's ink lies, in halves of the cap height; (cells,) float64, a smooth parabola."""
+    tall = cut_curved(grey, curves, line, height=_TALL)
+    hat = cv2.morphologyEx(cv2.GaussianBlur(tall, (3, 3), 0), cv2.MORPH_BLACKHAT, np.ones((11, 11), np.uint8))
+    first = round(MARGIN_CELLS * STRIP_PITCH)
+    ink = hat[:, first : first + round(curves.cells * STRIP_PITCH)].astype(np.float32)
+    ink = np.minimum(ink, float(np.percentile(ink, 97)))
+    blocks = np.array_split(np.arange(ink.shape[1]), _BLOCKS)
+    profiles = np.stack([ink[:, block].mean(axis=1) for block in blocks])
+    # Narrow minus wide Gaussian: peaks at the middle of the ink, whether capitals or fillers make it.
+    response = _smooth(profiles, 5.5) - _smooth(profiles, 14.0)
+    reach = np.arange(_TALL) + 0.5 - _TALL / 2
+    response = response * np.exp(-((reach / 14.0) ** 2))
+    peak = response.argmax(axis=1)
+    weights = np.maximum(response[np.arange(len(peak)), peak], 0) + 1e-6
+    places = np.array([block.mean() for block in blocks]) / STRIP_PITCH - 0.5
+    offsets = reach[peak]
+    current = weights
+    fit = np.zeros(3)
+    for _ in range(5):
+        fit = np.polyfit(places, offsets, 2, w=np.sqrt(current))
+        current = weights / (1 + ((offsets - np.polyval(fit, places)) / 1.5) ** 2)
+    result: NDArray[np.float64] = np.polyval(fit, np.arange(curves.cells)) / (STRIP_CAP / 2)
+    return result
+
+
+def _smooth(profiles: FloatArray, sigma: float) -> FloatArray:
+    """Each row of ``profiles`` through a Gaussian."""
+    result: FloatArray = cv2.GaussianBlur(profiles, (2 * round(2.5 * sigma) + 1, 1), sigma, borderType=cv2.BORDER_REPLICATE)
+    return result

@@ -25,9 +25,10 @@ from samebody.document.mrz_lines import (
     refine_row,
     sub_column,
     track_cells,
+    vertical_offsets,
 )
 from samebody.document.mrz_locate import MrzLocator, Row, ZoneCandidate
-from samebody.document.mrz_strip import ALPHABET, STRIP_PITCH
+from samebody.document.mrz_strip import ALPHABET, STRIP_PITCH, STRIP_STEP
 from samebody.document.types import MrzFormat
 
 Grey = NDArray[np.uint8]
@@ -70,12 +71,21 @@ class ZoneRead:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Track:
-    """One line followed on the working picture: score per cell, centres (cells, 2), presence (cells,), cap/pitch."""
+    """One line followed on the working picture.
+
+    Attributes:
+        score: mean log odds per cell.
+        points: (cells, 2) centres.
+        odds: (cells,) presence.
+        ratio: cap height over pitch.
+        beyond: presence in the cell just outside the run, the higher of both ends: high when the run is too short.
+    """
 
     score: float
     points: Vector
     odds: NDArray[np.float64]
     ratio: float
+    beyond: float = -6.0
 
 
 class MrzReader(stage.Stage):
@@ -86,6 +96,7 @@ class MrzReader(stage.Stage):
 
         min_presence: float = Field(default=1.2, ge=-6, le=6, description="log odds per cell below which there is no zone")
         doubt: float = Field(default=0.97, ge=0, le=1, description="posterior below which a zone is read again in variants")
+        max_rounds: int = Field(default=4, ge=1, le=10, description="times the cells are tracked anew")
         probe_accept: float = Field(default=0.35, ge=0, le=1, description="share of clear columns for a row to be text")
 
     parameters: MrzReader.Parameters
@@ -142,11 +153,9 @@ class MrzReader(stage.Stage):
         if found is None:
             return None
         cells, tracks = found
-        curves = _curves(tracks)
-        log_posteriors, odds = self._cells(picture, curves, ((0.0, 0.0, 1.0),))
+        curves, log_posteriors, odds = self._settle(picture, _curves(tracks))
         if odds.mean() < self.parameters.min_presence:
             return None
-        # A second look along the curves the first one gave: straight ends, right phase.
         layout = self._layout(cells, log_posteriors)
         decoded = decode(layout, log_posteriors)
         variants = 1
@@ -190,8 +199,11 @@ class MrzReader(stage.Stage):
     ) -> tuple[int, list[_Track]] | None:
         """Cells of every line of the zone, lines above and below the rows given tried too."""
         tracks = self._track(picture, rows, pitch)
-        totals = {n: float(np.mean([max(0.0, t[n].score) * n for t in tracks])) for n in (30, 36, 44)}
-        cells = max(totals, key=lambda n: totals[n])
+        cells = _likeliest(tracks)
+        if any(track[cells].beyond > 0.5 for track in tracks):
+            # The rows were found in part: the run of cells goes on where the strip ended.
+            tracks = self._track(picture, rows, pitch, reach=17.0)
+            cells = _likeliest(tracks)
         chosen = [t[cells] for t in tracks]
         solid = [k for k, track in enumerate(chosen) if track.score >= self.parameters.min_presence]
         if not solid:
@@ -222,11 +234,11 @@ class MrzReader(stage.Stage):
             lines = lines[first : first + wanted]
         return cells, lines
 
-    def _track(self, picture: Grey, rows: list[Row], pitch: float) -> list[dict[int, _Track]]:
-        """For each row and each number of cells, the best run of cells along it."""
+    def _track(self, picture: Grey, rows: list[Row], pitch: float, reach: float = 3.0) -> list[dict[int, _Track]]:
+        """For each row and each number of cells, the best run of cells along it, up to ``reach`` cells off its ends."""
         strips, origins = [], []
         for row in rows:
-            before = 3.0
+            before = reach
             # A row that was found in part only is searched to where the longest line could reach.
             have = row.length / pitch
             missing = max(0.0, (30 if have < 31 else 36 if have < 37 else 44) - have)
@@ -248,9 +260,35 @@ class MrzReader(stage.Stage):
                     continue
                 along = (sub_column(odds, path) / STRIP_PITCH - before) * pitch
                 points = row.start[None, :] + along[:, None] * row.direction[None, :]
-                entry[cells] = _Track(score, points, odds[path], row.height / pitch)
+                entry[cells] = _Track(score, points, odds[path], row.height / pitch, _beyond(odds, path))
             results.append(entry)
         return results
+
+    def _settle(
+        self, picture: Grey, curves: Curves
+    ) -> tuple[Curves, NDArray[np.float32], NDArray[np.float64]]:
+        """Cut along the curves, track the cells anew and refit, until the cells stay where they are."""
+        best: tuple[Curves, NDArray[np.float32], NDArray[np.float64]] | None = None
+        for turn in range(self.parameters.max_rounds):
+            if turn < 2:
+                curves = _recentre(picture, curves)
+            outputs = self.network.read([cut_curved(picture, curves, line) for line in range(len(curves.x))])
+            log_posteriors, odds = _gather(outputs, curves.cells)
+            if best is None or odds.mean() > best[2].mean():
+                best = curves, log_posteriors, odds
+            points, weights, moved = [], [], 0.0
+            for line, output in enumerate(outputs):
+                column_odds = presence(output)
+                _, path = track_cells(column_odds, curves.cells)
+                index = sub_column(column_odds, path) / STRIP_PITCH - MARGIN_CELLS - 0.5
+                moved = max(moved, float(np.abs(index - np.arange(curves.cells)).max()))
+                points.append(np.column_stack(curves.centre(line, index)))
+                weights.append(1 / (1 + np.exp(-column_odds[path])))
+            if moved < 0.15:
+                break
+            curves = fit_curves(np.stack(points), np.stack(weights), np.full(len(points), curves.ratio))
+        assert best is not None
+        return best
 
     def _cells(
         self, picture: Grey, curves: Curves, variants: tuple[tuple[float, float, float], ...]
@@ -263,14 +301,13 @@ class MrzReader(stage.Stage):
             for line in range(lines)
         ]
         outputs = self.network.read(strips)
+        outputs = self.network.read(strips)
         total = np.zeros((lines, curves.cells, len(ALPHABET)))
         odds = np.zeros((lines, curves.cells))
-        columns = 5 * (MARGIN_CELLS + np.arange(curves.cells)) + 2
-        for index, output in enumerate(outputs):
-            line = index % lines
-            stack = 0.25 * output[columns - 1] + 0.5 * output[columns] + 0.25 * output[columns + 1]
-            total[line] += stack[:, 1:] / len(variants)
-            odds[line] += presence(output)[columns] / len(variants)
+        for start in range(0, len(outputs), lines):
+            cells, present = _gather(outputs[start : start + lines], curves.cells)
+            total += cells / len(variants)
+            odds += present / len(variants)
         total -= np.log(np.exp(total).sum(axis=2, keepdims=True))
         return total.astype(np.float32), odds
 
@@ -332,6 +369,44 @@ def _column_pitch(output: NDArray[np.float32]) -> float:
     a, b, c = padded[peak - 1 : peak + 2]
     shift = 0.5 * (a - c) / (a - 2 * b + c - 1e-9)
     return float(np.clip((lags[peak] + shift) / 5.0, 0.8, 1.25))
+
+
+def _recentre(picture: Grey, curves: Curves) -> Curves:
+    """Curves moved across, onto the middle of the ink."""
+    index = np.arange(curves.cells, dtype=np.float64)
+    points = []
+    for line in range(len(curves.x)):
+        offset = vertical_offsets(picture, curves, line)
+        x, y = curves.centre(line, index)
+        up_x, up_y = curves.upward(line, index)
+        points.append(np.column_stack([x - offset * up_x, y - offset * up_y]))
+    weights = np.ones((len(points), curves.cells))
+    return fit_curves(np.stack(points), weights, np.full(len(points), curves.ratio))
+
+
+def _likeliest(tracks: list[dict[int, _Track]]) -> int:
+    """The number of cells a line that explains most characters."""
+    totals = {n: float(np.mean([max(0.0, track[n].score) * n for track in tracks])) for n in (30, 36, 44)}
+    return max(totals, key=lambda n: totals[n])
+
+
+def _beyond(odds: NDArray[np.float64], path: NDArray[np.intp]) -> float:
+    """Presence where the next cell would be, before the first or after the last; strip ends count as occupied."""
+    columns = round(STRIP_PITCH / STRIP_STEP)
+    ends = []
+    for place in (path[0] - columns, path[-1] + columns):
+        near = odds[max(0, place - 1) : place + 2] if place >= 0 else odds[:0]
+        ends.append(float(near.max()) if len(near) else 1.0)
+    return max(ends)
+
+
+def _gather(outputs: list[NDArray[np.float32]], cells: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Log posteriors over the alphabet and presence at the centres of the cells; (lines, cells, 37), (lines, cells)."""
+    columns = round(STRIP_PITCH / STRIP_STEP) * (MARGIN_CELLS + np.arange(cells)) + 2
+    stacks = [0.25 * out[columns - 1] + 0.5 * out[columns] + 0.25 * out[columns + 1] for out in outputs]
+    total = np.stack(stacks)[:, :, 1:]
+    total = total - np.log(np.exp(total).sum(axis=2, keepdims=True))
+    return total, np.stack([presence(out)[columns] for out in outputs])
 
 
 def _row_of(track: _Track, height: float) -> Row:
