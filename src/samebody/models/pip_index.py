@@ -66,9 +66,8 @@ def pip_config() -> PipConfig:
 
 @lru_cache(maxsize=4)
 def _pip_config(environment: tuple[tuple[str, str], ...]) -> PipConfig:
-    pip = _pip_command()
     values: dict[str, str] = {}
-    listing = _ask([*pip, "config", "list"])
+    pip, listing = _configuration()
     entries = [entry for line in listing.splitlines() if (entry := _parse_entry(line))]
     for section in ("global", "download", ":env:"):  # each overrides the one before
         values.update({option: value for name, option, value in entries if name == section})
@@ -97,20 +96,29 @@ def _parse_entry(line: str) -> tuple[str, str, str] | None:
         return section, option, quoted
 
 
-def _pip_command() -> list[str]:
+def _pip_commands() -> Iterator[list[str]]:
     """pip of this interpreter, else the one on the PATH, else the wheel that Python itself carries."""
-    if _runs([sys.executable, "-m", "pip", "--version"]):
-        return [sys.executable, "-m", "pip"]
+    yield [sys.executable, "-m", "pip"]
     if found := shutil.which("pip"):
-        return [found]
+        yield [found]
     try:
         import ensurepip
 
         for wheel in sorted((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")):
-            return [sys.executable, str(wheel / "pip")]
+            yield [sys.executable, str(wheel / "pip")]
     except ImportError:
-        pass
-    raise MissingSourceError("there is no pip here to ask where Python packages are.", hint="Run: python -m ensurepip")
+        return
+
+
+def _configuration() -> tuple[list[str], str]:
+    """The pip that answers, and what it prints as its configuration."""
+    last: MissingSourceError | None = None
+    for pip in _pip_commands():
+        try:
+            return pip, _ask([*pip, "config", "list"])
+        except MissingSourceError as error:
+            last = last or error
+    raise last or MissingSourceError("there is no pip here to ask where Python packages are.")
 
 
 def _default_index(pip: list[str]) -> str:
@@ -133,13 +141,6 @@ def _ask(command: list[str]) -> str:
         lines = done.stderr.strip().splitlines() or ["no message"]
         raise MissingSourceError(f"pip does not tell its configuration: {lines[-1]}")
     return done.stdout
-
-
-def _runs(command: list[str]) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True, timeout=_PIP_SECONDS, check=False).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
 
 
 def find_release_files(source: PyPISource, config: PipConfig, network: Network) -> list[Carrier]:
