@@ -28,7 +28,7 @@ def font(bold: bool, size: int) -> ImageFont.FreeTypeFont:
 def text_mask(text: str, height_px: float, *, bold: bool = False) -> NDArray[np.float32]:
     """Coverage of a line of text whose capitals are ``height_px`` tall, cropped to its advance; shape (h, w), 0-1."""
     face = font(bold, max(4, round(height_px / 0.729)))
-    left, top, right, bottom = face.getbbox(text or " ")
+    left, _, right, bottom = face.getbbox(text or " ")
     picture = PillowImage.new("L", (int(right - min(0, left)) + 4, int(bottom) + 4), 0)
     ImageDraw.Draw(picture).text((2 - min(0, left), 0), text, font=face, fill=255)
     ascent = int(face.getbbox("H")[3])
@@ -44,10 +44,14 @@ def lay(canvas: Canvas, coverage: NDArray[np.float32], x: int, y: int, colour: C
     right, bottom = min(width, x + coverage.shape[1]), min(height, y + coverage.shape[0])
     if right <= left or bottom <= top:
         return
-    part = coverage[top - y : bottom - y, left - x : right - x, None] * opacity
-    area = canvas[top:bottom, left:right]
-    area *= 1 - part
-    area += part * np.asarray(colour, np.float32)
+    part = coverage[top - y : bottom - y, left - x : right - x]
+    rows = np.flatnonzero(part.any(axis=1))
+    if not len(rows):
+        return
+    part = part[rows[0] : rows[-1] + 1] * np.float32(opacity)
+    area = canvas[top + rows[0] : top + rows[-1] + 1, left:right]
+    for channel, value in enumerate(colour):
+        area[..., channel] += part * (np.float32(value) - area[..., channel])
 
 
 def _curve(canvas: NDArray[np.uint8], points: NDArray[np.float64], thickness: int = 1) -> None:
@@ -55,7 +59,9 @@ def _curve(canvas: NDArray[np.uint8], points: NDArray[np.float64], thickness: in
     cv2.polylines(canvas, [fixed], False, 255, thickness, cv2.LINE_AA, _SHIFT)
 
 
-def rosette(canvas: Canvas, centre: tuple[float, float], radius: float, colour: Colour, random: np.random.Generator) -> None:
+def rosette(
+    canvas: Canvas, centre: tuple[float, float], radius: float, colour: Colour, random: np.random.Generator
+) -> None:
     """A nest of hypotrochoids, as on banknotes."""
     height, width = canvas.shape[:2]
     mask = np.zeros((height, width), np.uint8)
@@ -70,7 +76,9 @@ def rosette(canvas: Canvas, centre: tuple[float, float], radius: float, colour: 
     lay(canvas, mask.astype(np.float32) / 255, 0, 0, colour, float(random.uniform(0.25, 0.5)))
 
 
-def wave_tint(canvas: Canvas, pixels_per_mm: float, colour: Colour, random: np.random.Generator, opacity: float) -> None:
+def wave_tint(
+    canvas: Canvas, pixels_per_mm: float, colour: Colour, random: np.random.Generator, opacity: float
+) -> None:
     """A field of fine lines that swell and drift across the page."""
     height, width = canvas.shape[:2]
     mask = np.zeros((height, width), np.uint8)
@@ -96,7 +104,7 @@ def iris_print(height: int, width: int, random: np.random.Generator) -> Canvas:
     along = (along - along.min()) / max(1e-6, float(np.ptp(along)))
     channels = [np.interp(along, [0, 0.5, 1], [stop[index] for stop in stops]) for index in range(3)]
     small = np.stack(channels, axis=-1).astype(np.float32)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _pale(hue: float, random: np.random.Generator) -> Colour:
@@ -114,7 +122,7 @@ def deep(random: np.random.Generator) -> Colour:
 
 
 def foil(canvas: Canvas, box: tuple[float, float, float, float], random: np.random.Generator) -> None:
-    """A transparent diffractive patch: rainbow bands over whatever lies beneath; ``box`` is x, y, width, height in pixels."""
+    """A transparent diffractive patch over whatever lies beneath; ``box`` is x, y, width, height in pixels."""
     x0, y0, width, height = (round(value) for value in box)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     cx, cy = width / 2, height / 2
@@ -158,8 +166,18 @@ def draw_face(width: int, height: int, random: np.random.Generator) -> Canvas:
         oval(x, eye_y, rx * 0.2, ry * 0.075, np.array([0.94, 0.93, 0.92]))
         oval(x, eye_y, rx * 0.085, ry * 0.072, random.uniform(0.1, 0.4, 3))
         oval(x, eye_y, rx * 0.04, ry * 0.035, np.array([0.03, 0.03, 0.03]))
-        pen.arc((x - rx * 0.26, eye_y - ry * 0.24, x + rx * 0.26, eye_y + ry * 0.1), 200, 340, _bytes(hair * 0.8), max(2, w // 60))
-    pen.line([(cx, eye_y), (cx - rx * 0.1, cy + ry * 0.3), (cx + rx * 0.1, cy + ry * 0.32)], _bytes(skin * 0.75), max(2, w // 90))
+        pen.arc(
+            (x - rx * 0.26, eye_y - ry * 0.24, x + rx * 0.26, eye_y + ry * 0.1),
+            200,
+            340,
+            _bytes(hair * 0.8),
+            max(2, w // 60),
+        )
+    pen.line(
+        [(cx, eye_y), (cx - rx * 0.1, cy + ry * 0.3), (cx + rx * 0.1, cy + ry * 0.32)],
+        _bytes(skin * 0.75),
+        max(2, w // 90),
+    )
     lips = np.array([0.66, 0.33, 0.32]) * (0.5 + tone / 2)
     oval(cx, cy + ry * 0.55, rx * 0.33, ry * 0.06, lips)
     pen.line([(cx - rx * 0.33, cy + ry * 0.55), (cx + rx * 0.33, cy + ry * 0.55)], _bytes(lips * 0.6), max(1, w // 120))
@@ -177,5 +195,5 @@ def draw_face(width: int, height: int, random: np.random.Generator) -> Canvas:
 
 
 def _bytes(colour: NDArray[np.float64]) -> tuple[int, int, int]:
-    red, green, blue = (int(round(255 * min(1.0, max(0.0, float(part))))) for part in colour)
+    red, green, blue = (round(255 * min(1.0, max(0.0, float(part)))) for part in colour)
     return (red, green, blue)

@@ -1,4 +1,4 @@
-"""A camera model: curved page, pin-hole with distortion, light, mosaic sensor with shot noise, demosaicing, sharpening, JPEG."""
+"""A camera model: curved page, lens, light, mosaic sensor with shot noise, demosaicing, sharpening, JPEG."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ _SLOPE = 1.0757  # d(sRGB) / d(linear) at mid grey
 
 def to_linear(values: NDArray[np.float32]) -> Linear:
     """sRGB values in 0-1 to linear light (IEC 61966-2-1)."""
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return _CURVE_LINEAR[np.clip(values * 4096 + 0.5, 0, 4096).astype(np.int32)]
 
 
 _CURVE = np.linspace(0, 1, 4097)
+_CURVE_LINEAR = np.where(_CURVE <= 0.04045, _CURVE / 12.92, ((_CURVE + 0.055) / 1.055) ** 2.4).astype(np.float32)
 _CURVE_SRGB = np.where(_CURVE <= 0.0031308, _CURVE * 12.92, 1.055 * _CURVE ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
@@ -111,13 +112,15 @@ class Camera:
         centre = (zone[0] + zone[2] / 2, zone[1] + zone[3] / 2)
         for _ in range(3):  # the frame depends on the outline, which the distortion within the frame moves a little
             self._frame(random.spawn(1)[0] if self.half_diagonal == np.inf else None)
-            foot, top = self.project(np.array([[centre[0], centre[1] + cap_height / 2], [centre[0], centre[1] - cap_height / 2]]))
+            foot, top = self.project(
+                np.array([[centre[0], centre[1] + cap_height / 2], [centre[0], centre[1] - cap_height / 2]])
+            )
             factor = capture.character_height_px / float(np.hypot(*(foot - top)))
             self.scale *= factor
             self.principal, self.middle = self.principal * factor, self.middle * factor
             self.half_diagonal *= factor
             self._wanted = (self._wanted[0] * factor, self._wanted[1] * factor)
-        self.width, self.height = (max(64, int(round(value))) for value in self._wanted)
+        self.width, self.height = (max(64, round(value)) for value in self._wanted)
 
     # ------------------------------------------------------------------------------------------------------ geometry
 
@@ -171,7 +174,9 @@ class Camera:
         self.background_share = share = max(share, least)
         total = area / (1 - share)
         shapes = [4 / 3, 3 / 4, 3 / 2, 2 / 3, 16 / 9, 9 / 16, 1.0]
-        fitting = [shape for shape in shapes if (total * shape) ** 0.5 >= extent[0] and (total / shape) ** 0.5 >= extent[1]]
+        fitting = [
+            shape for shape in shapes if (total * shape) ** 0.5 >= extent[0] and (total / shape) ** 0.5 >= extent[1]
+        ]
         if fitting:
             shape = fitting[min(len(fitting) - 1, int(self._dice[0] * len(fitting)))]
         else:  # keep the area and stay as near as can be to the page's own bounding box
@@ -208,7 +213,9 @@ class Camera:
 
     # --------------------------------------------------------------------------------------------------------- light
 
-    def light(self, zone: NDArray[np.float64], random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def light(
+        self, zone: NDArray[np.float64], random: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Illumination (height, width) as a factor, and the white share of the specular spot (height, width)."""
         step = 4
         h, w = self.height // step + 1, self.width // step + 1
@@ -247,7 +254,7 @@ class Camera:
             angle, stretch = random.uniform(0, np.pi), random.uniform(1.0, 4.0)
             dx, dy = x - centre[0], y - centre[1]
             along, across = dx * np.cos(angle) + dy * np.sin(angle), -dx * np.sin(angle) + dy * np.cos(angle)
-            falloff = np.exp(-(((along / stretch) ** 2 + across**2) / radius**2) ** 0.8)
+            falloff = np.exp(-((((along / stretch) ** 2 + across**2) / radius**2) ** 0.8))
             if self.capture.glare_over_mrz:
                 break
             inside = np.zeros(x.shape, np.uint8)

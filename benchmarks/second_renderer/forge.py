@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.second_renderer import holder as people
 from benchmarks.second_renderer import mrz
 from benchmarks.second_renderer.artwork import Canvas
-from benchmarks.second_renderer.camera import to_linear, to_srgb
+from benchmarks.second_renderer.camera import to_linear
 from benchmarks.second_renderer.holder import Holder
 
 EDITS = ("date_recomputed", "date_plain", "viz_mismatch", "portrait_swap")
@@ -50,7 +50,7 @@ def alter(species: str, format: str, genuine: Holder, random: np.random.Generato
                 date = people.short_date(getattr(moved, name))
                 rows[row] = rows[row][:start] + date + rows[row][end:]
         if mrz.check_digits_hold(format, tuple(rows)):  # moved by a multiple that the check digit cannot see
-            return alter(species, format, replace(genuine, place=genuine.place), random)
+            return alter(species, format, genuine, random)
         return Alteration(moved, tuple(rows))
     return Alteration(genuine, lines)
 
@@ -117,8 +117,3 @@ def screen_recapture(
     shown_light = (light * gain * tint * 0.9 + black).astype(np.float32)
     # Peaks of single stripes exceed white; the caller works in linear light and must keep them.
     return shown_light, {"screen_pixel_in_photograph_px": ratio}
-
-
-__all__ = [
-    "COPIES", "EDITS", "FORGERIES", "Alteration", "alter", "edited_mask", "nudge", "reprint", "screen_recapture", "to_srgb",
-]  # fmt: skip

@@ -11,34 +11,37 @@ from benchmarks.second_renderer import mrz
 
 SURNAMES = (
     "Abernathy", "Àvila", "Bäumler", "Björnsdóttir", "Castellanos", "Çelik", "Dąbrowska", "de la Fuente", "D'Amico",
-    "Eskelinen", "Fitzgerald", "Gößling", "Grønlund", "Haugen-Solberg", "Ibáñez Quiroga", "İnan", "Jørgensen", "Kowalczyk",
-    "Krasniqi", "Lefèvre", "Łukaszewicz", "Mbeki", "Mac an Bhaird", "Müller", "Nagy", "Nguyễn", "Novotný", "O'Sullivan",
-    "Okonkwo", "Østergaard", "Papadopoulos", "Petrović", "Quintanilla", "Rask", "Řezníček", "Saarinen", "Škvorecký",
-    "Takahashi", "Thorvaldsen", "Uzun", "van den Berg", "Villaseñor", "Wójcik", "Xu", "Yılmaz", "Zhuravlyova", "Žižka", "Ng",
-    "Åkerlund", "Sørbø", "Þórðarson", "Guðmundsdóttir", "Fernandes", "Oyelaran", "Rajapaksha", "Tshabalala", "Wu", "Bloom",
+    "Eskelinen", "Fitzgerald", "Gößling", "Grønlund", "Haugen-Solberg", "Ibáñez Quiroga", "İnan", "Jørgensen",
+    "Kowalczyk", "Krasniqi", "Lefèvre", "Łukaszewicz", "Mbeki", "Mac an Bhaird", "Müller", "Nagy", "Nguyễn",
+    "Novotný", "O'Sullivan", "Okonkwo", "Østergaard", "Papadopoulos", "Petrović", "Quintanilla", "Rask", "Řezníček",
+    "Saarinen", "Škvorecký", "Takahashi", "Thorvaldsen", "Uzun", "van den Berg", "Villaseñor", "Wójcik", "Xu",
+    "Yılmaz", "Zhuravlyova", "Žižka", "Ng", "Åkerlund", "Sørbø", "Þórðarson", "Guðmundsdóttir", "Fernandes",
+    "Oyelaran", "Rajapaksha", "Tshabalala", "Wu", "Bloom",
 )  # fmt: skip
 LONG_SURNAMES = (
     "Venkatanarasimharajuvaripeta", "Papathanasopoulos-Konstantinidis", "Nascimento de Albuquerque Cavalcanti",
     "Featherstonehaugh-Cholmondeley", "Wolfeschlegelsteinhausen",
 )  # fmt: skip
 FEMALE = (
-    "Agnieszka", "Beatriz", "Chloé", "Daiva", "Elif", "Freya", "Gülşen", "Hélène", "Ingrid", "Jadwiga", "Kübra", "Leïla",
-    "Małgorzata", "Noor", "Olivia", "Paloma", "Quyên", "Rūta", "Siobhán", "Tove", "Ulrike", "Valentina", "Wanjiru", "Ximena",
-    "Yara", "Zoë", "Anne-Sophie", "Maria",
+    "Agnieszka", "Beatriz", "Chloé", "Daiva", "Elif", "Freya", "Gülşen", "Hélène", "Ingrid", "Jadwiga", "Kübra",
+    "Leïla", "Małgorzata", "Noor", "Olivia", "Paloma", "Quyên", "Rūta", "Siobhán", "Tove", "Ulrike", "Valentina",
+    "Wanjiru", "Ximena", "Yara", "Zoë", "Anne-Sophie", "Maria",
 )  # fmt: skip
 MALE = (
-    "Ängus", "Bartłomiej", "César", "Dragan", "Émile", "Friedrich", "Gergő", "Håkon", "Ismaël", "Jörg", "Kofi", "Lórenz", "Matúš",
-    "Niño", "Oluwaseun", "Pål", "Quentin", "Rubén", "Søren", "Tomáš", "Uğur", "Václav", "Wolfgang", "Xavier", "Yusuf", "Żenon",
-    "Jean-Pierre", "Ivan",
+    "Ängus", "Bartłomiej", "César", "Dragan", "Émile", "Friedrich", "Gergő", "Håkon", "Ismaël", "Jörg", "Kofi",
+    "Lórenz", "Matúš", "Niño", "Oluwaseun", "Pål", "Quentin", "Rubén", "Søren", "Tomáš", "Uğur", "Václav",
+    "Wolfgang", "Xavier", "Yusuf", "Żenon", "Jean-Pierre", "Ivan",
 )  # fmt: skip
 PLACES = (
-    "Port Meridian", "Zenith", "Ostrova", "Bellhaven", "Nová Lhota", "Sankt Ulmen", "Três Fontes", "Kirkevik", "Aldmoor",
+    "Port Meridian", "Zenith", "Ostrova", "Bellhaven", "Nová Lhota", "Sankt Ulmen", "Três Fontes", "Kirkevik",
+    "Aldmoor",
 )  # fmt: skip
 NATIONALITIES = (
-    "AUS", "AUT", "BEL", "BGD", "BRA", "BGR", "CAN", "CHE", "CHL", "CHN", "CIV", "COL", "CYP", "CZE", "D", "DNK", "DZA", "EGY",
-    "ESP", "EST", "FIN", "FRA", "GBR", "GHA", "GRC", "HRV", "HUN", "IDN", "IND", "IRL", "ISL", "ISR", "ITA", "JPN", "KEN", "KOR",
-    "LKA", "LTU", "LUX", "LVA", "MAR", "MEX", "MLT", "NGA", "NLD", "NOR", "NZL", "PAK", "PER", "PHL", "POL", "PRT", "ROU", "SEN",
-    "SGP", "SVK", "SVN", "SWE", "THA", "TUN", "TUR", "UKR", "URY", "USA", "UGA", "VNM", "ZAF", "XXA", "XXB", "XXC", "UNO", "GBN", "GBO",
+    "AUS", "AUT", "BEL", "BGD", "BRA", "BGR", "CAN", "CHE", "CHL", "CHN", "CIV", "COL", "CYP", "CZE", "D", "DNK",
+    "DZA", "EGY", "ESP", "EST", "FIN", "FRA", "GBR", "GHA", "GRC", "HRV", "HUN", "IDN", "IND", "IRL", "ISL", "ISR",
+    "ITA", "JPN", "KEN", "KOR", "LKA", "LTU", "LUX", "LVA", "MAR", "MEX", "MLT", "NGA", "NLD", "NOR", "NZL", "PAK",
+    "PER", "PHL", "POL", "PRT", "ROU", "SEN", "SGP", "SVK", "SVN", "SWE", "THA", "TUN", "TUR", "UKR", "URY", "USA",
+    "UGA", "VNM", "ZAF", "XXA", "XXB", "XXC", "UNO", "GBN", "GBO",
 )  # fmt: skip
 
 CODES = {
@@ -132,7 +135,9 @@ def draw_holder(format: str, random: np.random.Generator) -> Holder:
     valid_years = 10 if format in ("TD1", "TD2", "TD3") else 2
     issued = TODAY - timedelta(days=int(random.integers(30, (valid_years - 1) * 365)))
     expires = issued + timedelta(days=365 * valid_years + valid_years // 4 - 1)
-    pattern = pick(("LDDDDDDDD", "LLDDDDDDD", "DDDDDDDDD", "LMMMMMMMM", "MMMMMMMMM", "LLDDDDD", "LDDDDDDL", "DDLLDDDDD"))
+    pattern = pick(
+        ("LDDDDDDDD", "LLDDDDDDD", "DDDDDDDDD", "LMMMMMMMM", "MMMMMMMMM", "LLDDDDD", "LDDDDDDL", "DDLLDDDDD")
+    )
     if format == "TD1" and random.random() < 0.08:
         pattern = "LLDDDDDDDDDD"
     optional, second = "", ""
@@ -165,7 +170,10 @@ def draw_holder(format: str, random: np.random.Generator) -> Holder:
 def altered_dates(holder: Holder, random: np.random.Generator) -> Holder:
     """The same holder with one date moved, as a forger would: made valid again, or made older or younger."""
     if random.random() < 0.5 or "X" in holder.birth_date:
-        return replace(holder, expiry_date=str(int(holder.expiry_date[:4]) + int(random.integers(1, 8))) + holder.expiry_date[4:8] + "28")
+        return replace(
+            holder,
+            expiry_date=str(int(holder.expiry_date[:4]) + int(random.integers(1, 8))) + holder.expiry_date[4:8] + "28",
+        )
     year = int(holder.birth_date[:4]) + int(random.choice([-9, -6, -5, -4, -3, 3, 4, 5, 6, 9]))
     return replace(holder, birth_date=f"{year}{holder.birth_date[4:8]}{1 + int(random.integers(28)):02d}")
 

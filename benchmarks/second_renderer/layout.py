@@ -23,8 +23,12 @@ SIZES = {
 
 # Left edge of the first cell, foot of the last line above the page's lower edge, distance of two lines: millimetres.
 _ZONES = {
-    "TD1": (4.0, 4.1, 6.35), "TD2": (5.2, 7.7, 6.35), "TD3": (6.2, 7.7, 6.35), "MRV-A": (5.6, 7.7, 6.35), "MRV-B": (5.4, 7.7, 6.35),
-}  # fmt: skip
+    "TD1": (4.0, 4.1, 6.35),
+    "TD2": (5.2, 7.7, 6.35),
+    "TD3": (6.2, 7.7, 6.35),
+    "MRV-A": (5.6, 7.7, 6.35),
+    "MRV-B": (5.4, 7.7, 6.35),
+}
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _TITLES = {"TD1": "IDENTITY CARD", "TD2": "IDENTITY CARD", "TD3": "PASSPORT", "MRV-A": "VISA", "MRV-B": "VISA"}
 
@@ -37,7 +41,8 @@ class Sheet:
         pixels: (height, width, 3) float32 sRGB values in 0-1.
         pixels_per_mm: resolution.
         size: width and height in millimetres.
-        mrz: the inked extent of the zone in millimetres.
+        mrz: the inked extent of the zone in millimetres, before its slope.
+        slope: of the zone's lines, millimetres down a millimetre to the right, about the page's middle.
         portrait, ghost: in millimetres, None when the page has none.
         boxes: where each visual-zone field's value was printed, by name.
         parameters: what was drawn about printing, JSON-ready.
@@ -47,6 +52,7 @@ class Sheet:
     pixels_per_mm: float
     size: tuple[float, float]
     mrz: Rectangle
+    slope: float
     portrait: Rectangle | None
     ghost: Rectangle | None
     boxes: dict[str, Rectangle]
@@ -69,7 +75,15 @@ class _Press:
         self.scale = pixels_per_mm
 
     def text(
-        self, text: str, x: float, y: float, height: float, colour: artwork.Colour, *, bold: bool = False, opacity: float = 1.0
+        self,
+        text: str,
+        x: float,
+        y: float,
+        height: float,
+        colour: artwork.Colour,
+        *,
+        bold: bool = False,
+        opacity: float = 1.0,
     ) -> Rectangle:
         """Print with capitals ``height`` mm tall, their foot at ``y``; returns where."""
         mask = artwork.text_mask(text, height * self.scale, bold=bold)
@@ -83,7 +97,9 @@ class _Press:
         mask = np.ones((height, width), np.float32)
         if feather > 0:
             border = max(1, round(feather * self.scale))
-            mask = cv2.copyMakeBorder(mask[border:-border, border:-border], border, border, border, border, cv2.BORDER_CONSTANT)
+            mask = cv2.copyMakeBorder(
+                mask[border:-border, border:-border], border, border, border, border, cv2.BORDER_CONSTANT
+            )
             mask = cv2.GaussianBlur(mask, (0, 0), border / 2)
         area = self.canvas[y : y + height, x : x + width]
         part = (mask * opacity)[: area.shape[0], : area.shape[1], None]
@@ -131,7 +147,7 @@ def page(
     """
     ground_seed, print_seed, face_seed, text_seed = (np.random.default_rng(child) for child in seed.spawn(4))
     width_mm, height_mm = SIZES[format]
-    canvas, ink = _ground(format, pixels_per_mm, ground_seed)
+    canvas = _ground(format, pixels_per_mm, ground_seed)
     press = _Press(canvas, pixels_per_mm)
     label_ink = artwork.deep(text_seed)
     data_ink = (0.09, 0.09, float(text_seed.uniform(0.09, 0.16)))
@@ -150,7 +166,12 @@ def page(
         press.picture(pixels_face, photo, 0.97, feather=float(text_seed.choice([0.0, 0.0, 0.8])))
         if text_seed.random() < 0.8 or portrait is not None:
             ghost_height = photo_height * 0.46
-            shadow = (width_mm - ghost_height * ratio - 5, zone_top - ghost_height - 2.5, ghost_height * ratio, ghost_height)
+            shadow = (
+                width_mm - ghost_height * ratio - 5,
+                zone_top - ghost_height - 2.5,
+                ghost_height * ratio,
+                ghost_height,
+            )
             source = fit_portrait(ghost, ratio) if ghost is not None else pixels_face
             grey = source.mean(axis=2, keepdims=True)
             tint = np.asarray(artwork.deep(text_seed), np.float32)
@@ -197,18 +218,17 @@ def page(
         "print_breaks": style.breaks,
         "print_density": style.density,
     }
-    return Sheet(canvas, pixels_per_mm, (width_mm, height_mm), extent, photo, shadow, boxes, parameters)
+    return Sheet(canvas, pixels_per_mm, (width_mm, height_mm), extent, slope, photo, shadow, boxes, parameters)
 
 
 def _drawn(box: Rectangle, pixels_per_mm: float, random: np.random.Generator) -> Canvas:
     return artwork.draw_face(round(box[2] * pixels_per_mm), round(box[3] * pixels_per_mm), random)
 
 
-def _ground(format: str, pixels_per_mm: float, random: np.random.Generator) -> tuple[Canvas, artwork.Colour]:
+def _ground(format: str, pixels_per_mm: float, random: np.random.Generator) -> Canvas:
     width_mm, height_mm = SIZES[format]
     width, height = round(width_mm * pixels_per_mm), round(height_mm * pixels_per_mm)
     canvas = artwork.iris_print(height, width, random)
-    ink = artwork.deep(random)
     for _ in range(int(random.integers(1, 3))):
         artwork.wave_tint(canvas, pixels_per_mm, artwork.deep(random), random, float(random.uniform(0.12, 0.34)))
     for _ in range(int(random.integers(1, 4))):
@@ -218,7 +238,7 @@ def _ground(format: str, pixels_per_mm: float, random: np.random.Generator) -> t
         _, foot, pitch = _ZONES[format]
         top = round((height_mm - foot - (mrz.SHAPES[format][0] - 1) * pitch - CAP_HEIGHT - 2.2) * pixels_per_mm)
         canvas[top:] = canvas[top:] * 0.45 + 0.55 * np.float32(random.uniform(0.9, 0.97))
-    return canvas, ink
+    return canvas
 
 
 def _visual_zone(
@@ -235,7 +255,15 @@ def _visual_zone(
     small = format == "TD1"
     press.text("UTOPIA", 5.0, 6.2, 2.2 if small else 2.8, label_ink, bold=True)
     press.text(_TITLES[format], 24.0 if small else 32.0, 6.2, 1.7 if small else 2.3, label_ink)
-    press.text("SPECIMEN", width_mm - (27 if small else 32), 6.2, 2.2 if small else 2.8, (0.75, 0.1, 0.1), bold=True, opacity=0.9)
+    press.text(
+        "SPECIMEN",
+        width_mm - (27 if small else 32),
+        6.2,
+        2.2 if small else 2.8,
+        (0.75, 0.1, 0.1),
+        bold=True,
+        opacity=0.9,
+    )
     style = int(random.integers(3))
     data_height = 1.55 if small else float(random.uniform(1.75, 2.1))
     label_height = 0.8 if small else 1.0
@@ -248,7 +276,10 @@ def _visual_zone(
         [("surname", "Surname", holder.surname.upper())],
         [("given_names", "Given names", holder.given_names.upper())],
         [("nationality", "Nationality", holder.nationality), ("sex", "Sex", holder.sex)],
-        [("birth_date", "Date of birth", printed_date(holder.birth_date, style)), ("place", "Place", holder.place.upper())],
+        [
+            ("birth_date", "Date of birth", printed_date(holder.birth_date, style)),
+            ("place", "Place", holder.place.upper()),
+        ],
         [
             ("issue_date", "Date of issue", printed_date(holder.issue_date, style)),
             ("expiry_date", "Date of expiry", printed_date(holder.expiry_date, style)),

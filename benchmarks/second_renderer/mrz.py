@@ -1,4 +1,4 @@
-"""Compose machine-readable zones after ICAO Doc 9303 parts 3 to 7: an implementation of the benchmarks' own, apart from samebody's."""
+"""Compose machine-readable zones after ICAO Doc 9303 parts 3 to 7, apart from samebody's own composer and reader."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 LETTERS_AND_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-SHAPES: dict[str, tuple[int, int]] = {"TD1": (3, 30), "TD2": (2, 36), "TD3": (2, 44), "MRV-A": (2, 44), "MRV-B": (2, 36)}
+SHAPES: dict[str, tuple[int, int]] = {
+    "TD1": (3, 30),
+    "TD2": (2, 36),
+    "TD3": (2, 44),
+    "MRV-A": (2, 44),
+    "MRV-B": (2, 36),
+}
 """Lines and characters a line, by format."""
 
 # The recommended transliterations of Doc 9303 part 3, section 6, that plain removal of the diacritic does not give.

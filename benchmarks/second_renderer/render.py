@@ -51,7 +51,8 @@ def render(
 
     Args:
         format: one of :data:`FORMATS`.
-        seed: decides everything; a forgery has the holder, page and camera of the bona fide picture of that seed.
+        seed: decides everything; a forgery has the holder, page and camera of the bona fide picture of that seed
+            (but a bona fide TD1 without a photograph may show the back of the card, a forgery never does).
         difficulty: ``moderate`` or ``hard``; a table of ``ranges.toml``.
         portrait: the holder's photograph, None for a drawn face.
         swapped: the photograph that a ``portrait_swap`` puts in its place, None for another drawn face.
@@ -75,7 +76,9 @@ def render(
         resolution = 22.0
     face = None if portrait is None else portrait.pixels
 
-    def printed(visual: object, zone: tuple[str, ...], face: NDArray[np.uint8] | None, ghost: NDArray[np.uint8] | None) -> Sheet:
+    def printed(
+        visual: object, zone: tuple[str, ...], face: NDArray[np.uint8] | None, ghost: NDArray[np.uint8] | None
+    ) -> Sheet:
         return page(
             format, holder, visual, zone,  # type: ignore[arg-type]
             seed=_again(page_seed), pixels_per_mm=resolution, portrait=face, ghost=ghost, with_portrait=not back,
@@ -87,7 +90,7 @@ def render(
     weight = float(sheet.parameters["print_weight_mm"])  # type: ignore[arg-type]
     cap_height = CAP_HEIGHT - STROKE + weight
     camera = Camera(capture, optics, sheet.size, sheet.mrz, cap_height, np.random.default_rng(frame))
-    scene = _Scene(format, camera, sheet.mrz, ground, light, leaf=forgery not in forge.COPIES)
+    scene = _Scene(format, camera, sheet.mrz, ground, light, forgery)
 
     visual, zone_lines, extra = holder, lines, {}
     pixels = to_linear(sheet.pixels)
@@ -118,21 +121,32 @@ def render(
         sheet = after
     final = decode(jpeg)
     parameters = {**asdict(capture), **{f"optics_{name}": value for name, value in asdict(optics).items()}}
-    parameters |= {**sheet.parameters, **extra, "surface": scene.kind, "renderer": "second", "version": version(), "seed": seed}
+    parameters |= {
+        **sheet.parameters,
+        **extra,
+        "surface": scene.kind,
+        "renderer": "second",
+        "version": version(),
+        "seed": seed,
+    }
     parameters["background_share"] = camera.background_share
     truth = SpecimenTruth(
         format=format,
         mrz_lines=zone_lines,
         fields=visual.fields(),
         page=_corners(camera, (0.0, 0.0, *sheet.size)),
-        mrz=_corners(camera, sheet.mrz),
+        mrz=_corners(camera, sheet.mrz, sheet.slope),
         portrait=_corners(camera, sheet.portrait) if sheet.portrait else None,
         ghost=_corners(camera, sheet.ghost) if sheet.ghost else None,
         forgery=forgery,
         parameters=parameters,
     )
     source = SourceInfo(
-        format="jpeg", byte_count=len(jpeg), width=final.shape[1], height=final.shape[0], jpeg_quality=capture.jpeg_quality
+        format="jpeg",
+        byte_count=len(jpeg),
+        width=final.shape[1],
+        height=final.shape[0],
+        jpeg_quality=capture.jpeg_quality,
     )
     return Photograph(Image(final, source), jpeg, truth)
 
@@ -142,9 +156,10 @@ def _again(seed: np.random.SeedSequence) -> np.random.SeedSequence:
     return np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key)
 
 
-def _corners(camera: Camera, box: Rectangle) -> tuple[Point, Point, Point, Point]:
+def _corners(camera: Camera, box: Rectangle, slope: float = 0.0) -> tuple[Point, Point, Point, Point]:
     x, y, width, height = box
     corners = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]])
+    corners[:, 1] += slope * (corners[:, 0] - camera.size[0] / 2)
     first, second, third, fourth = ((float(u), float(v)) for u, v in camera.project(corners))
     return (first, second, third, fourth)
 
@@ -173,19 +188,23 @@ class _Scene:
         zone: Rectangle,
         ground: np.random.SeedSequence,
         light: np.random.SeedSequence,
-        *,
-        leaf: bool,
+        forgery: str | None,
     ) -> None:
         self.camera = camera
         random = np.random.default_rng(ground)
         self.kind = surfaces.KINDS[int(random.integers(len(surfaces.KINDS)))]
-        self.maps = [camera.page_coordinates(zoom) for zoom in (camera.optics.aberration[0], 0.0, camera.optics.aberration[1])]
+        self.maps = [
+            camera.page_coordinates(zoom) for zoom in (camera.optics.aberration[0], 0.0, camera.optics.aberration[1])
+        ]
         table = surfaces.background(self.kind, camera.height, camera.width, camera.scale, random)
         self.table = to_linear(table)
-        self.alpha = self._coverage((0.0, 0.0, *camera.size), _CORNER[format])
+        self.alpha = self._coverage((0.0, 0.0, *camera.size), 0.0 if forgery in forge.COPIES else _CORNER[format])
         x, y = self.maps[1]
         width, height = camera.size
-        if leaf and format in _LEAF and random.random() < 0.7:
+        if forgery == "screen_recapture":  # the viewer shows the page on black, wherever the camera looks
+            self.kind = "screen"
+            self.table = np.full_like(table, random.uniform(0.004, 0.03))
+        if forgery not in forge.COPIES and format in _LEAF and random.random() < 0.7:
             size = _LEAF[format]
             if format == "TD3":  # the opposite page, above the fold
                 corner = ((width - size[0]) / 2, -size[1])
@@ -195,11 +214,15 @@ class _Scene:
             texture = to_linear(surfaces.booklet(size, low, random))
             alpha = self._coverage((corner[0], corner[1], *size), 2.0)[..., None]
             seen = cv2.remap(
-                texture, (x - corner[0]) * low - 0.5, (y - corner[1]) * low - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+                texture,
+                (x - corner[0]) * low - 0.5,
+                (y - corner[1]) * low - 0.5,
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
             )
             self.table = self.table * self._contact((corner[0], corner[1], *size))[..., None]
             self.table = self.table * (1 - alpha) + seen * alpha
-        depth = 0.25 if format.startswith("MRV") else 1.0
+        depth = 0.0 if self.kind == "screen" else 0.25 if format.startswith("MRV") else 1.0
         self.table = self.table * (1 - depth * (1 - self._contact((0.0, 0.0, width, height))))[..., None]
         corners = np.asarray(_corners(camera, zone))
         self.factor, self.spot = camera.light(corners, np.random.default_rng(light))

@@ -11,7 +11,10 @@ from benchmarks.second_renderer.artwork import Canvas
 
 KINDS = ("wood", "cloth", "stone", "paper", "plain", "tiles")
 
-_WORDS = "minutes of the meeting held on order no delivery total amount due account please quote this reference page".split()
+_WORDS = (
+    "minutes", "of", "the", "meeting", "held", "on", "order", "no", "delivery", "total", "amount", "due",
+    "account", "please", "quote", "this", "reference", "page",
+)  # fmt: skip
 
 
 def _field(height: int, width: int, cell_x: float, cell_y: float, random: np.random.Generator) -> NDArray[np.float32]:
@@ -29,7 +32,9 @@ def background(kind: str, height: int, width: int, pixels_per_mm: float, random:
         long, short = p * random.uniform(60, 160), p * random.uniform(1.5, 4)
         turned = random.random() < 0.5
         size = (width, height) if turned else (height, width)
-        grain = _field(size[0], size[1], long, short, random) + 0.6 * _field(size[0], size[1], long / 3, short / 3, random)
+        grain = _field(size[0], size[1], long, short, random) + 0.6 * _field(
+            size[0], size[1], long / 3, short / 3, random
+        )
         rings = np.sin(_field(size[0], size[1], long * 2, short * 9, random) * 14)
         shade = (0.10 * grain + 0.05 * rings).astype(np.float32)
         shade = shade.T if turned else shade
@@ -43,7 +48,9 @@ def background(kind: str, height: int, width: int, pixels_per_mm: float, random:
         canvas = base * (1 + 0.10 * weave[..., None] + 0.12 * folds[..., None])
     elif kind == "stone":
         base = np.ones(3) * random.uniform(0.25, 0.85) * random.uniform(0.93, 1.05, 3)
-        speckle = _field(height, width, max(2, p * 0.8), max(2, p * 0.8), random) + _field(height, width, p * 4, p * 4, random)
+        speckle = _field(height, width, max(2, p * 0.8), max(2, p * 0.8), random) + _field(
+            height, width, p * 4, p * 4, random
+        )
         veins = np.exp(-np.abs(_field(height, width, p * 45, p * 30, random)) * 30)
         canvas = base * (1 + 0.10 * speckle[..., None] - 0.22 * veins[..., None])
     elif kind == "paper":
@@ -80,5 +87,7 @@ def booklet(size: tuple[float, float], pixels_per_mm: float, random: np.random.G
     centre = (width * float(random.uniform(0.3, 0.7)), height * float(random.uniform(0.3, 0.7)))
     artwork.rosette(canvas, centre, 25 * pixels_per_mm, artwork.deep(random), random)
     number = artwork.text_mask(str(int(random.integers(2, 47))), 2.0 * pixels_per_mm)
-    artwork.lay(canvas, number, width - round(9 * pixels_per_mm), height - round(6 * pixels_per_mm), artwork.deep(random))
+    artwork.lay(
+        canvas, number, width - round(9 * pixels_per_mm), height - round(6 * pixels_per_mm), artwork.deep(random)
+    )
     return canvas

@@ -1,7 +1,7 @@
-"""OCR-B drawn anew as centre lines of constant stroke, so that the held-out pictures share no outline with any font file.
+"""OCR-B drawn anew as centre lines of constant stroke: the held-out pictures share no outline with any font file.
 
 Every free OCR-B file that was found descends from one METAFONT source (see docs/adr/0060). The centre lines here
-were drawn for this project after the letterforms that ISO 1073-2 describes; weight, width, pitch and ink vary per print.
+were drawn for this project after the letterforms of ISO 1073-2; weight, width, pitch and ink vary per print.
 """
 
 from __future__ import annotations
@@ -103,7 +103,13 @@ def _digits() -> dict[str, list[Stroke]]:
         "0": [_squircle(0.64, h / 2, h / 2, 2.7)],
         "1": [[(-0.42, 1.66), (0.14, h), (0.14, 0)]],
         "2": [
-            [*_arc(-0.02, h - 0.58, 0.56, 0.58, 158, -28), (-0.40, 0.52), *_arc(0.06, 0.14, 0.62, 0.42, 150, 182), (-0.56, 0), (0.60, 0)]
+            [
+                *_arc(-0.02, h - 0.58, 0.56, 0.58, 158, -28),
+                (-0.40, 0.52),
+                *_arc(0.06, 0.14, 0.62, 0.42, 150, 182),
+                (-0.56, 0),
+                (0.60, 0),
+            ]
         ],
         "3": [[(-0.50, h), (0.52, h), (-0.06, 1.30), *_arc(-0.06, 0.65, 0.64, 0.65, 84, -128)]],
         "4": [[(0.08, h), (-0.62, 0.58), (0.64, 0.58)], [(0.30, 1.10), (0.30, 0)]],
@@ -118,7 +124,7 @@ def _digits() -> dict[str, list[Stroke]]:
 
 @cache
 def glyphs() -> dict[str, tuple[NDArray[np.float64], ...]]:
-    """Centre lines in millimetres by character: x from the middle of the cell, y up from the foot of the centre line."""
+    """Centre lines in millimetres by character: x from the cell's middle, y up from the foot of the centre line."""
     drawn = {**_capitals(), **_digits()}
     return {name: tuple(np.asarray(stroke, dtype=float) for stroke in strokes) for name, strokes in drawn.items()}
 
@@ -198,7 +204,9 @@ def ink_line(
             cv2.polylines(canvas, [fixed], False, 255, thickness, cv2.LINE_AA, shift)
     coverage = canvas.astype(np.float32) / 255
     if style.breaks > 0:
-        coarse = random.random((max(2, round(shape[0] * 3 / pixels_per_mm * 2)), max(2, round(shape[1] * 3 / pixels_per_mm * 2))))
+        coarse = random.random(
+            (max(2, round(shape[0] * 3 / pixels_per_mm * 2)), max(2, round(shape[1] * 3 / pixels_per_mm * 2)))
+        )
         voids = cv2.resize(coarse.astype(np.float32), (canvas.shape[1], canvas.shape[0]), interpolation=cv2.INTER_CUBIC)
         edge = float(np.quantile(voids, style.breaks))
         coverage *= np.clip((voids - edge) * 8 + 0.4, 0, 1)
