@@ -1,7 +1,8 @@
 """The printed ground of a specimen: paper, guilloche, rosettes, microprint, emblem and header.
 
-A state prints it once for all its holders. Lines are drawn as vectors with sub-pixel positions. A design belongs to a series of the fictional state, not to a
-holder: the same layout, resolution and series give the same ground, which is cached.
+A state prints it once for all its holders. Lines are drawn as vectors with sub-pixel positions. A design belongs to a
+series of the fictional state, not to a holder: the same layout, resolution and series give the same ground, which is
+cached.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def draw_holder(random: np.random.Generator, format: str = "TD3") -> Holder:
     count = min(len(givens), 1 + (random.random() < 0.42) + (random.random() < 0.13))
     given = " ".join(givens[place] for place in random.choice(len(givens), size=count, replace=False))
     birth = REFERENCE_DATE - timedelta(days=int(random.integers(18 * 366, 82 * 365)))
-    expiry = REFERENCE_DATE + timedelta(days=int(random.integers(3 * 366, 10 * 365)))
+    expiry = REFERENCE_DATE + timedelta(days=int(random.integers(3 * 366, 10 * 365 - 25)))
     years = 10 if random.random() < 0.8 else 5
     issue = min(expiry - timedelta(days=years * 365 + 2), REFERENCE_DATE - timedelta(days=20))
     holder = Holder(

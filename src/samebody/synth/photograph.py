@@ -130,8 +130,8 @@ def photograph(
         seed: draws the conditions, the surroundings and the noise.
         megapixels: makes the photograph about that large (page and picture scaled together), whatever the ranges say
             about the character height; for the speed benchmarks.
-        edited_on: where a digital forgery is made: on the ``photograph`` of the genuine page, which is then saved again,
-            or on a flat scan, the ``page`` that is printed and photographed.
+        edited_on: where a digital forgery is made: on the ``photograph`` of the genuine page, which is then saved
+            again, or on a flat scan, the ``page`` that is printed and photographed.
         conditions: values that replace drawn ones, by the names in ``truth.parameters``.
 
     Raises:
