@@ -30,7 +30,7 @@ class FaceChooser(stage.Stage):
     expected (the ghost image is a smaller copy of the portrait) and never held against it.
     """
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """Limits that say whether a picture can be used at all. None of them accepts a person."""
 
         min_inter_eye: float = Field(

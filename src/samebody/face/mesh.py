@@ -29,7 +29,7 @@ POINTS = 478
 class FaceMesher(stage.Stage):
     """Fits the mesh to one detected face."""
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """How the crop is made and when a mesh is believed."""
 
         margin: float = Field(
@@ -72,7 +72,7 @@ class FaceMesher(stage.Stage):
         return crop_matrix((float(centre[0]), float(centre[1])), side, roll)
 
     def landmarks(self, pixels: Pixels, matrix: geometry.Matrix) -> tuple[NDArray[np.float64], float]:
-        """(478, 3) points in pixels of the picture and the presence score 0-1, from one crop drawn through ``matrix``."""
+        """(478, 3) points in pixels of the picture and the presence 0-1, of one crop drawn through ``matrix``."""
         crop = geometry.warp(
             pixels, geometry.corner_to_index(matrix), (CROP_SIDE, CROP_SIDE), border=cv2.BORDER_REPLICATE
         )

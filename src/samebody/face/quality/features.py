@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from samebody.face import topology
 from samebody.face.quality.frame import EYE_ROW, INTER_EYE, Mask, QualityFrame
 
+_PAIRED = (
+    *("mouthSmile", "mouthFrown", "mouthStretch", "mouthUpperUp", "mouthLowerDown"),
+    *("browDown", "browOuterUp", "noseSneer", "eyeBlink", "eyeWide"),
+)
 EXPRESSIVE = (
     *("jawOpen", "mouthFunnel", "mouthPucker", "mouthLeft", "mouthRight", "browInnerUp", "cheekPuff"),
-    *(
-        stem + side
-        for stem in ("mouthSmile", "mouthFrown", "mouthStretch", "mouthUpperUp", "mouthLowerDown")
-        + ("browDown", "browOuterUp", "noseSneer", "eyeBlink", "eyeWide")
-        for side in ("Left", "Right")
-    ),
+    *(stem + side for stem in _PAIRED for side in ("Left", "Right")),
 )
 """Blendshapes that show an expression; gaze and the small movements of a resting mouth are left out."""
 

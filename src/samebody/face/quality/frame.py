@@ -74,7 +74,8 @@ class QualityFrame:
 
     def _eye(self, corners: tuple[int, int], landmark: int) -> NDArray[np.float64]:
         if self.mesh is None:
-            return self.detection.landmark_array()[landmark]
+            found: NDArray[np.float64] = self.detection.landmark_array()[landmark]
+            return found
         middle: NDArray[np.float64] = self.mesh.points[list(corners), :2].astype(np.float64).mean(axis=0)
         return middle
 
