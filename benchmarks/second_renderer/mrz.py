@@ -120,21 +120,25 @@ def transliterate(name: str) -> str:
 def name_field(surname: str, given_names: str, width: int) -> str:
     """Primary and secondary identifier in ``width`` characters, truncated where they do not fit.
 
-    Truncation keeps both identifiers: the surname gives way first, down to ``width - 12`` characters, then the given
-    names are cut. The last position then holds a letter, which tells that something may be missing (part 3, 4.6).
+    Truncation keeps both identifiers: up to ten characters of the given names, the surname in what is left. The last
+    position then holds a letter, which tells that something may be missing (part 3, 4.6).
     """
     primary, secondary = transliterate(surname), transliterate(given_names)
     text = f"{primary}<<{secondary}" if secondary else primary
     if len(text) <= width:
         return text.ljust(width, "<")
-    if secondary:
-        primary = primary[: width - 12].rstrip("<")
-        text = f"{primary}<<{secondary}"
-    text = text[:width]
-    if text.endswith("<"):
-        text = text.rstrip("<")
-        text = (text + (secondary or primary)[0] * width)[:width] if len(text) >= width - 1 else text.ljust(width, "<")
-    return text.ljust(width, "<")
+    if not secondary:
+        return _cut(primary, width)
+    primary = _cut(primary, max(width - 2 - len(secondary), width - 12))
+    return f"{primary}<<{_cut(secondary, width - 2 - len(primary))}"
+
+
+def _cut(name: str, length: int) -> str:
+    """The first characters of a name; a cut that would end in a filler closes the gap before it instead."""
+    while len(name) > length and name[length - 1] == "<":
+        gap = name.find("<")
+        name = name[:gap] + name[gap + 1 :]
+    return name[:length]
 
 
 def compose(format: str, entry: Entry) -> tuple[str, ...]:

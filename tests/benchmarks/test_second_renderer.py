@@ -230,18 +230,22 @@ def test_unknown_names_are_refused() -> None:
 
 @pytest.mark.parametrize("species", FORGERIES)
 def test_a_forgery_changes_what_its_species_says(species: str) -> None:
-    genuine = render("TD2", seed=21)
-    forged = render("TD2", seed=21, forgery=species)
+    genuine = render("TD2", seed=45)
+    forged = render("TD2", seed=45, forgery=species)
     truth, before = forged.truth, genuine.truth
     assert truth.forgery == species and truth.page == before.page
     assert composer.check_digits_hold("TD2", truth.mrz_lines) == (species != "date_plain")
     assert (truth.mrz_lines != before.mrz_lines) == species.startswith("date")
     assert (truth.fields != before.fields) == (species.startswith("date") or species == "viz_mismatch")
-    difference = np.abs(forged.image.pixels.astype(int) - genuine.image.pixels).mean(axis=2)
+    difference = np.abs(forged.image.pixels.astype(np.float32) - genuine.image.pixels).mean(axis=2)
+    difference = cv2.GaussianBlur(difference, (0, 0), 2.0)
     area = np.zeros(difference.shape, np.uint8)
     edited = {"portrait_swap": truth.portrait}.get(species, truth.page)
     cv2.fillConvexPoly(area, np.round(np.asarray(edited)).astype(np.int32), 1)
-    assert difference[area == 1].mean() > 1.5 * difference[area == 0].mean()
+    away = cv2.dilate(area, np.ones((15, 15), np.uint8)) == 0
+    assert difference[area == 1].max() > 25
+    if species != "screen_recapture":  # there the whole picture is a screen
+        assert difference[away].max() < 15
     if species.startswith("date"):
         shown = truth.fields["birth_date"], truth.fields["expiry_date"]
         printed = truth.mrz_lines[1][13:19], truth.mrz_lines[1][21:27]
