@@ -44,6 +44,7 @@ class Sheet:
         mrz: the inked extent of the zone in millimetres, before its slope.
         slope: of the zone's lines, millimetres down a millimetre to the right, about the page's middle.
         portrait, ghost: in millimetres, None when the page has none.
+        face: the portrait as it was printed, before the press; None when the page has none.
         boxes: where each visual-zone field's value was printed, by name.
         parameters: what was drawn about printing, JSON-ready.
     """
@@ -55,6 +56,7 @@ class Sheet:
     slope: float
     portrait: Rectangle | None
     ghost: Rectangle | None
+    face: Canvas | None
     boxes: dict[str, Rectangle]
     parameters: dict[str, object] = field(default_factory=dict)
 
@@ -123,26 +125,25 @@ def fit_portrait(pixels: NDArray[np.uint8], aspect: float) -> Canvas:
 
 def page(
     format: str,
-    holder: Holder,
     visual: Holder,
     lines: tuple[str, ...],
     *,
     seed: np.random.SeedSequence,
     pixels_per_mm: float,
     portrait: NDArray[np.uint8] | None,
-    ghost: NDArray[np.uint8] | None = None,
+    ghost: Canvas | None = None,
     with_portrait: bool = True,
 ) -> Sheet:
     """Print a page.
 
     Args:
         format: layout.
-        holder: decides nothing but the drawn portrait; ``visual`` is what the visual zone prints.
+        visual: what the visual zone prints.
         lines: of the machine-readable zone, printed as they are.
         seed: of everything drawn; the same seed gives the same page but for the texts.
         pixels_per_mm: resolution.
         portrait: RGB photograph, None for a drawn face.
-        ghost: RGB photograph of the ghost image, None for the portrait's.
+        ghost: another sheet's ``face`` for the ghost image, None for the portrait's own.
         with_portrait: False for the back of a card.
     """
     ground_seed, print_seed, face_seed, text_seed = (np.random.default_rng(child) for child in seed.spawn(4))
@@ -157,6 +158,7 @@ def page(
 
     photo: Rectangle | None = None
     shadow: Rectangle | None = None
+    pixels_face: Canvas | None = None
     body = zone_top - 9.0
     if with_portrait:
         ratio = 35 / 45
@@ -164,7 +166,7 @@ def page(
         photo = (float(text_seed.uniform(4, 6)), 8.5, photo_height * ratio, photo_height)
         pixels_face = fit_portrait(portrait, ratio) if portrait is not None else _drawn(photo, pixels_per_mm, face_seed)
         press.picture(pixels_face, photo, 0.97, feather=float(text_seed.choice([0.0, 0.0, 0.8])))
-        if text_seed.random() < 0.8 or portrait is not None:
+        if text_seed.random() < 0.85:
             ghost_height = photo_height * 0.46
             shadow = (
                 width_mm - ghost_height * ratio - 5,
@@ -172,7 +174,7 @@ def page(
                 ghost_height * ratio,
                 ghost_height,
             )
-            source = fit_portrait(ghost, ratio) if ghost is not None else pixels_face
+            source = ghost if ghost is not None else pixels_face
             grey = source.mean(axis=2, keepdims=True)
             tint = np.asarray(artwork.deep(text_seed), np.float32)
             press.picture((tint + (1 - tint) * grey).astype(np.float32), shadow, 0.55, feather=0.9)
@@ -218,7 +220,9 @@ def page(
         "print_breaks": style.breaks,
         "print_density": style.density,
     }
-    return Sheet(canvas, pixels_per_mm, (width_mm, height_mm), extent, slope, photo, shadow, boxes, parameters)
+    return Sheet(
+        canvas, pixels_per_mm, (width_mm, height_mm), extent, slope, photo, shadow, pixels_face, boxes, parameters
+    )
 
 
 def _drawn(box: Rectangle, pixels_per_mm: float, random: np.random.Generator) -> Canvas:

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.second_renderer import forge, mrz, surfaces
+from benchmarks.second_renderer.artwork import Canvas, draw_face
 from benchmarks.second_renderer.camera import Camera, Linear, Optics, decode, encode, to_linear
 from benchmarks.second_renderer.forge import FORGERIES
-from benchmarks.second_renderer.holder import draw_holder
+from benchmarks.second_renderer.holder import Holder, draw_holder
 from benchmarks.second_renderer.layout import CAP_HEIGHT, SIZES, STROKE, Rectangle, Sheet, page
 from benchmarks.second_renderer.ranges import Capture, draw_capture
 from samebody.synth.truth import Photograph, SpecimenTruth
@@ -76,11 +77,9 @@ def render(
         resolution = 22.0
     face = None if portrait is None else portrait.pixels
 
-    def printed(
-        visual: object, zone: tuple[str, ...], face: NDArray[np.uint8] | None, ghost: NDArray[np.uint8] | None
-    ) -> Sheet:
+    def printed(visual: Holder, zone: tuple[str, ...], face: NDArray[np.uint8] | None, ghost: Canvas | None) -> Sheet:
         return page(
-            format, holder, visual, zone,  # type: ignore[arg-type]
+            format, visual, zone,
             seed=_again(page_seed), pixels_per_mm=resolution, portrait=face, ghost=ghost, with_portrait=not back,
         )  # fmt: skip
 
@@ -106,7 +105,7 @@ def render(
         visual, zone_lines = alteration.visual, alteration.lines
         if forgery == "portrait_swap":
             other = swapped.pixels if swapped is not None else _another_face(sheet, resolution, forger)
-            after = printed(holder, lines, other, _portrait_of(sheet))
+            after = printed(holder, lines, other, sheet.face)
         else:
             after = printed(visual, zone_lines, face, None)
         mask = forge.edited_mask(sheet.pixels, after.pixels, resolution)
@@ -164,16 +163,7 @@ def _corners(camera: Camera, box: Rectangle, slope: float = 0.0) -> tuple[Point,
     return (first, second, third, fourth)
 
 
-def _portrait_of(sheet: Sheet) -> NDArray[np.uint8] | None:
-    if sheet.portrait is None:
-        return None
-    x, y, width, height = (round(value * sheet.pixels_per_mm) for value in sheet.portrait)
-    return np.clip(sheet.pixels[y : y + height, x : x + width] * 255, 0, 255).astype(np.uint8)
-
-
 def _another_face(sheet: Sheet, resolution: float, random: np.random.Generator) -> NDArray[np.uint8]:
-    from benchmarks.second_renderer.artwork import draw_face
-
     width, height = (round(value * resolution) for value in (sheet.portrait or (0, 0, 20, 26))[2:])
     return (draw_face(width, height, random) * 255).astype(np.uint8)
 

@@ -121,7 +121,7 @@ def test_the_flat_zone_holds_its_ink_and_nothing_else_does(format: str) -> None:
     lines = composer.compose(format, holder.entry())
     blank = tuple("<" * len(line) for line in lines)
     sheets = [
-        page(format, holder, holder, text, seed=np.random.SeedSequence(9), pixels_per_mm=10, portrait=None)
+        page(format, holder, text, seed=np.random.SeedSequence(9), pixels_per_mm=10, portrait=None)
         for text in (lines, blank)
     ]
     changed = np.abs(sheets[0].pixels - sheets[1].pixels).max(axis=2) > 0.1
