@@ -26,7 +26,9 @@ class CellNetwork:
         session: an open session to use in place of the record's.
     """
 
-    def __init__(self, settings: Settings | None = None, *, session: onnxruntime.InferenceSession | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, *, session: onnxruntime.InferenceSession | None = None
+    ) -> None:
         self._settings = settings
         self._session = session
 

@@ -36,7 +36,7 @@ class Decoded:
 
     Attributes:
         lines: of the layout's length.
-        costs: (lines, cells, 37) float64, negative log posterior of every character within its field's type; inf outside.
+        costs: (lines, cells, 37) float64, negative log posterior of every character; inf outside its field's type.
         free_lines: the likeliest characters of any type.
         corrected: ``(line, column, read, corrected)`` where check digits changed the likeliest character of the type.
         ambiguous: a check digit disagrees and no change is clearly the right one.
@@ -94,7 +94,9 @@ def _text(costs: Costs) -> tuple[str, ...]:
     return tuple("".join(ALPHABET[k] for k in row.argmin(axis=1)) for row in costs)
 
 
-def decode(layout: MrzFormat, log_posteriors: NDArray[np.float32], *, limit: float = 14.0, margin: float = 2.0) -> Decoded:
+def decode(
+    layout: MrzFormat, log_posteriors: NDArray[np.float32], *, limit: float = 14.0, margin: float = 2.0
+) -> Decoded:
     """Choose the characters of a zone.
 
     Args:
@@ -119,14 +121,20 @@ def decode(layout: MrzFormat, log_posteriors: NDArray[np.float32], *, limit: flo
         for column, (before, after) in enumerate(zip(old, new, strict=True))
         if before != after
     )
-    return Decoded(lines, costs, free, corrected, ambiguous, _cost(costs, lines) + float(log_posteriors.max(axis=2).sum()))
+    return Decoded(
+        lines, costs, free, corrected, ambiguous, _cost(costs, lines) + float(log_posteriors.max(axis=2).sum())
+    )
 
 
 def _cost(costs: Costs, lines: Sequence[str]) -> float:
-    return float(sum(costs[line, column, ALPHABET.index(c)] for line, text in enumerate(lines) for column, c in enumerate(text)))
+    return float(
+        sum(costs[line, column, ALPHABET.index(c)] for line, text in enumerate(lines) for column, c in enumerate(text))
+    )
 
 
-def _corrections(layout: MrzFormat, costs: Costs, lines: tuple[str, ...], limit: float) -> list[tuple[float, tuple[str, ...]]]:
+def _corrections(
+    layout: MrzFormat, costs: Costs, lines: tuple[str, ...], limit: float
+) -> list[tuple[float, tuple[str, ...]]]:
     """Ways to make all check digits agree, cheapest first, at most a few, each as (extra cost, lines).
 
     Each check but the composite is made to agree by itself, cheapest ways first; the composite then picks among
@@ -174,7 +182,9 @@ def _corrections(layout: MrzFormat, costs: Costs, lines: tuple[str, ...], limit:
 Change = tuple[tuple[tuple[int, int], str], ...]
 
 
-def _ways(costs: Costs, lines: tuple[str, ...], group: list[tuple[int, int]], limit: float) -> list[tuple[float, Change]]:
+def _ways(
+    costs: Costs, lines: tuple[str, ...], group: list[tuple[int, int]], limit: float
+) -> list[tuple[float, Change]]:
     """The cheapest sets of changes within a group of places, nothing changed first, at most three places at a time."""
     single: list[tuple[float, tuple[int, int], str]] = []
     for line, column in group:

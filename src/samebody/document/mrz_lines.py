@@ -6,7 +6,9 @@ strip. Index ``i`` counts cells along a line; cell ``i`` is centred at ``curve(i
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +18,7 @@ from samebody.document.mrz_locate import Row
 from samebody.document.mrz_strip import STRIP_HEIGHT, STRIP_PITCH, STRIP_STEP
 
 Grey = NDArray[np.uint8]
-Vector = NDArray[np.float64]
+Vector = NDArray[np.floating[Any]]
 FloatArray = NDArray[np.float32]
 
 CAP_OVER_PITCH = 2.459 / 2.54
@@ -50,7 +52,7 @@ def refine_row(grey: Grey, row: Row) -> Row:
     hat = cv2.morphologyEx(cv2.GaussianBlur(tall, (3, 3), 0), cv2.MORPH_BLACKHAT, np.ones((11, 11), np.uint8))
     ink = np.minimum(hat.astype(np.float32), float(np.percentile(hat, 97)))
     edges = np.linspace(0, width, _BLOCKS + 1).astype(int)
-    profiles = np.stack([ink[:, a:b].mean(axis=1) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    profiles = np.stack([ink[:, a:b].mean(axis=1) for a, b in itertools.pairwise(edges)])
     best_height, best_score = STRIP_CAP, -np.inf
     centres = np.full(_BLOCKS, _TALL / 2.0)
     weights = np.zeros(_BLOCKS)
@@ -72,7 +74,7 @@ def refine_row(grey: Grey, row: Row) -> Row:
     return Row(ends[0], ends[1], best_height / scale)
 
 
-def _box_scores(profiles: FloatArray, height: int) -> NDArray[np.float64]:
+def _box_scores(profiles: FloatArray, height: int) -> Vector:
     """Mean ink in a box of ``height`` minus mean ink in the flanks, for every centre; shape of ``profiles``."""
     flank = max(4, height // 2)
     padded = np.pad(profiles.astype(np.float64), ((0, 0), (64, 64)), mode="edge")
@@ -82,11 +84,11 @@ def _box_scores(profiles: FloatArray, height: int) -> NDArray[np.float64]:
     inside = (sums[:, bottom] - sums[:, top]) / height
     outside = (sums[:, top] - sums[:, top - flank] + sums[:, bottom + flank] - sums[:, bottom]) / (2 * flank)
     # The square root keeps tall boxes from losing to the densest few rows of a letter.
-    result: NDArray[np.float64] = (inside - outside) * np.sqrt(height)
+    result: Vector = (inside - outside) * np.sqrt(height)
     return result
 
 
-def _robust_line(x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
+def _robust_line(x: Vector, y: Vector, weights: Vector) -> tuple[float, float]:
     """Slope and intercept by iteratively reweighted least squares, Cauchy weights of scale 2 pixels."""
     base = weights + 1e-6
     current = base
@@ -120,15 +122,15 @@ def cut_straight(grey: Grey, row: Row, pitch: float, *, flipped: bool, cells: tu
     return strip
 
 
-def presence(log_posteriors: FloatArray) -> NDArray[np.float64]:
+def presence(log_posteriors: FloatArray) -> Vector:
     """Log odds that a column lies on a character, limited to -6..6, evened out over three columns; (columns,)."""
     gap = np.exp(np.minimum(log_posteriors[:, 0].astype(np.float64), -1e-6))
     odds = np.clip(np.log1p(-gap + 1e-9) - np.log(gap + 1e-9), -6, 6)
-    smooth: NDArray[np.float64] = np.convolve(np.pad(odds, 1, mode="edge"), (0.25, 0.5, 0.25), mode="valid")
+    smooth: Vector = np.convolve(np.pad(odds, 1, mode="edge"), (0.25, 0.5, 0.25), mode="valid")
     return smooth
 
 
-def track_cells(odds: NDArray[np.float64], count: int, gap: float = 5.0) -> tuple[float, NDArray[np.intp]]:
+def track_cells(odds: Vector, count: int, gap: float = 5.0) -> tuple[float, NDArray[np.intp]]:
     """The ``count`` columns, about ``gap`` apart, with the largest sum of ``odds``: Viterbi over positions.
 
     Returns:
@@ -155,13 +157,13 @@ def track_cells(odds: NDArray[np.float64], count: int, gap: float = 5.0) -> tupl
     return score / count, path
 
 
-def sub_column(odds: NDArray[np.float64], path: NDArray[np.intp]) -> NDArray[np.float64]:
+def sub_column(odds: Vector, path: NDArray[np.intp]) -> Vector:
     """Centres of the tracked cells in strip pixels, (count,): centroid of the presence around each column."""
     weights = 1 / (1 + np.exp(-np.pad(odds, 2, mode="constant", constant_values=-6)))
     window = np.stack([weights[path + k] for k in range(5)])
     offsets = np.arange(-2, 3)[:, None]
     shift = (window * offsets).sum(axis=0) / (window.sum(axis=0) + 1e-6)
-    centres: NDArray[np.float64] = (path + shift + 0.5) * STRIP_STEP
+    centres: Vector = (path + shift + 0.5) * STRIP_STEP
     return centres
 
 
@@ -182,15 +184,18 @@ class Curves:
     cells: int
     ratio: float
 
-    def centre(self, line: int, index: NDArray[np.float64]) -> tuple[Vector, Vector]:
+    def centre(self, line: int, index: Vector) -> tuple[Vector, Vector]:
         """x and y of (fractional) cells."""
         t = 2 * index / (self.cells - 1) - 1
         # A cubic runs away outside the points it was fitted to: continue straight there.
         inside = np.clip(t, -1.0, 1.0)
-        x, y = (np.polyval(c[line], inside) + np.polyval(np.polyder(c[line]), inside) * (t - inside) for c in (self.x, self.y))
+        x, y = (
+            np.polyval(c[line], inside) + np.polyval(np.polyder(c[line]), inside) * (t - inside)
+            for c in (self.x, self.y)
+        )
         return x, y
 
-    def upward(self, line: int, index: NDArray[np.float64]) -> tuple[Vector, Vector]:
+    def upward(self, line: int, index: Vector) -> tuple[Vector, Vector]:
         """x and y of half the cap height, upwards, at (fractional) cells."""
         t = 2 * index / (self.cells - 1) - 1
         return np.polyval(self.up[line, :2], t), np.polyval(self.up[line, 2:], t)
@@ -201,11 +206,16 @@ class Curves:
         x, y = self.centre(line, ends)
         ux, uy = self.upward(line, ends)
         return np.array(
-            [[x[0] + ux[0], y[0] + uy[0]], [x[1] + ux[1], y[1] + uy[1]], [x[1] - ux[1], y[1] - uy[1]], [x[0] - ux[0], y[0] - uy[0]]]
+            [
+                [x[0] + ux[0], y[0] + uy[0]],
+                [x[1] + ux[1], y[1] + uy[1]],
+                [x[1] - ux[1], y[1] - uy[1]],
+                [x[0] - ux[0], y[0] - uy[0]],
+            ]
         )
 
 
-def fit_curves(points: Vector, weights: NDArray[np.float64], caps: NDArray[np.float64]) -> Curves:
+def fit_curves(points: Vector, weights: Vector, caps: Vector) -> Curves:
     """Smooth curves through tracked cells.
 
     Args:
@@ -270,8 +280,8 @@ def cut_curved(
     return strip
 
 
-def vertical_offsets(grey: Grey, curves: Curves, line: int) -> NDArray[np.float64]:
-    """How far below the curve each cell's ink lies, in halves of the cap height; (cells,) float64, a smooth parabola."""
+def vertical_offsets(grey: Grey, curves: Curves, line: int) -> Vector:
+    """How far below the curve each cell's ink lies, in half cap heights: a smooth parabola, (cells,) float64."""
     tall = cut_curved(grey, curves, line, height=_TALL)
     hat = cv2.morphologyEx(cv2.GaussianBlur(tall, (3, 3), 0), cv2.MORPH_BLACKHAT, np.ones((11, 11), np.uint8))
     first = round(MARGIN_CELLS * STRIP_PITCH)
@@ -292,11 +302,13 @@ def vertical_offsets(grey: Grey, curves: Curves, line: int) -> NDArray[np.float6
     for _ in range(5):
         fit = np.polyfit(places, offsets, 2, w=np.sqrt(current))
         current = weights / (1 + ((offsets - np.polyval(fit, places)) / 1.5) ** 2)
-    result: NDArray[np.float64] = np.polyval(fit, np.arange(curves.cells)) / (STRIP_CAP / 2)
+    result: Vector = np.polyval(fit, np.arange(curves.cells)) / (STRIP_CAP / 2)
     return result
 
 
 def _smooth(profiles: FloatArray, sigma: float) -> FloatArray:
     """Each row of ``profiles`` through a Gaussian."""
-    result: FloatArray = cv2.GaussianBlur(profiles, (2 * round(2.5 * sigma) + 1, 1), sigma, borderType=cv2.BORDER_REPLICATE)
+    result: FloatArray = cv2.GaussianBlur(
+        profiles, (2 * round(2.5 * sigma) + 1, 1), sigma, borderType=cv2.BORDER_REPLICATE
+    )
     return result

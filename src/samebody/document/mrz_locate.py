@@ -95,7 +95,7 @@ class MrzLocator(stage.Stage):
         strokes = stroke_mask(small)
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
         joined = cv2.dilate(strokes, kernel)
-        # Two levels: a row inside the page's outline is an outer contour of its own, not a hole's content to be skipped.
+        # Two levels: a row inside the page's outline is an outer contour of its own, not the content of a hole.
         contours, tree = cv2.findContours(joined, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         longest = max(small.shape)
         for index, contour in enumerate(contours):

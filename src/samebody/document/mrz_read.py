@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,7 +33,7 @@ from samebody.document.mrz_strip import ALPHABET, STRIP_PITCH, STRIP_STEP
 from samebody.document.types import MrzFormat
 
 Grey = NDArray[np.uint8]
-Vector = NDArray[np.float64]
+Vector = NDArray[np.floating[Any]]
 
 LINE_SPACING = 6.35 / 2.54
 """Distance between lines over pitch (Doc 9303-4, -5, -6: 6.35 mm)."""
@@ -57,7 +58,7 @@ class ZoneRead:
 
     format: MrzFormat
     decoded: Decoded
-    posteriors: NDArray[np.float64]
+    posteriors: Vector
     quads: Vector
     presence: float
     cap_height: float
@@ -83,7 +84,7 @@ class _Track:
 
     score: float
     points: Vector
-    odds: NDArray[np.float64]
+    odds: Vector
     ratio: float
     beyond: float = -6.0
 
@@ -94,8 +95,12 @@ class MrzReader(stage.Stage):
     class Parameters(stage.Stage.Parameters):
         """When a zone counts as found and how hard doubtful ones are looked at again."""
 
-        min_presence: float = Field(default=1.2, ge=-6, le=6, description="log odds per cell below which there is no zone")
-        doubt: float = Field(default=0.97, ge=0, le=1, description="posterior below which a zone is read again in variants")
+        min_presence: float = Field(
+            default=1.2, ge=-6, le=6, description="log odds per cell below which there is no zone"
+        )
+        doubt: float = Field(
+            default=0.97, ge=0, le=1, description="posterior below which a zone is read again in variants"
+        )
         max_rounds: int = Field(default=4, ge=1, le=10, description="times the cells are tracked anew")
         probe_accept: float = Field(default=0.35, ge=0, le=1, description="share of clear columns for a row to be text")
 
@@ -194,9 +199,7 @@ class MrzReader(stage.Stage):
         height = rows[place].height
         return height / CAP_OVER_PITCH * winner[0] * spread[winner][place], winner[1]
 
-    def _follow(
-        self, picture: Grey, rows: list[Row], pitch: float, down: Vector
-    ) -> tuple[int, list[_Track]] | None:
+    def _follow(self, picture: Grey, rows: list[Row], pitch: float, down: Vector) -> tuple[int, list[_Track]] | None:
         """Cells of every line of the zone, lines above and below the rows given tried too."""
         tracks = self._track(picture, rows, pitch)
         cells = _likeliest(tracks)
@@ -264,11 +267,9 @@ class MrzReader(stage.Stage):
             results.append(entry)
         return results
 
-    def _settle(
-        self, picture: Grey, curves: Curves
-    ) -> tuple[Curves, NDArray[np.float32], NDArray[np.float64]]:
+    def _settle(self, picture: Grey, curves: Curves) -> tuple[Curves, NDArray[np.float32], Vector]:
         """Cut along the curves, track the cells anew and refit, until the cells stay where they are."""
-        best: tuple[Curves, NDArray[np.float32], NDArray[np.float64]] | None = None
+        best: tuple[Curves, NDArray[np.float32], Vector] | None = None
         for turn in range(self.parameters.max_rounds):
             if turn < 2:
                 curves = _recentre(picture, curves)
@@ -292,7 +293,7 @@ class MrzReader(stage.Stage):
 
     def _cells(
         self, picture: Grey, curves: Curves, variants: tuple[tuple[float, float, float], ...]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    ) -> tuple[NDArray[np.float32], Vector]:
         """Log posteriors of the 37 characters per cell, (lines, cells, 37), and presence per cell, both averaged."""
         lines = len(curves.x)
         strips = [
@@ -334,7 +335,7 @@ VARIANTS: tuple[tuple[float, float, float], ...] = (
 """Shifts right and down (strip pixels) and stretches that doubtful zones are read with."""
 
 
-def _working_picture(grey: Grey, candidate: ZoneCandidate):  # type: ignore[no-untyped-def]
+def _working_picture(grey: Grey, candidate: ZoneCandidate) -> tuple[Grey, Callable[[Vector], Vector], list[Row]]:
     """The surroundings of a candidate at working scale, the way back, and its rows there."""
     ends = np.concatenate([[row.start, row.end] for row in candidate.rows])
     height = float(np.mean([row.height for row in candidate.rows]))
@@ -352,7 +353,8 @@ def _working_picture(grey: Grey, candidate: ZoneCandidate):  # type: ignore[no-u
     rows = [Row((row.start - low) * scale, (row.end - low) * scale, row.height * scale) for row in candidate.rows]
 
     def back(points: Vector) -> Vector:
-        return points / scale + low
+        moved: Vector = points / scale + low
+        return moved
 
     return crop, back, rows
 
@@ -390,7 +392,7 @@ def _likeliest(tracks: list[dict[int, _Track]]) -> int:
     return max(totals, key=lambda n: totals[n])
 
 
-def _beyond(odds: NDArray[np.float64], path: NDArray[np.intp]) -> float:
+def _beyond(odds: Vector, path: NDArray[np.intp]) -> float:
     """Presence where the next cell would be, before the first or after the last; strip ends count as occupied."""
     columns = round(STRIP_PITCH / STRIP_STEP)
     ends = []
@@ -400,7 +402,7 @@ def _beyond(odds: NDArray[np.float64], path: NDArray[np.intp]) -> float:
     return max(ends)
 
 
-def _gather(outputs: list[NDArray[np.float32]], cells: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _gather(outputs: list[NDArray[np.float32]], cells: int) -> tuple[NDArray[np.float32], Vector]:
     """Log posteriors over the alphabet and presence at the centres of the cells; (lines, cells, 37), (lines, cells)."""
     columns = round(STRIP_PITCH / STRIP_STEP) * (MARGIN_CELLS + np.arange(cells)) + 2
     stacks = [0.25 * out[columns - 1] + 0.5 * out[columns] + 0.25 * out[columns + 1] for out in outputs]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from samebody.types import Finding, Pixels, Point, Region
 
 if TYPE_CHECKING:
-    from samebody.document.visual_zone import VisualZone
+    from samebody.document.visual_fields import VisualZone
 
 Matrix = NDArray[np.float64]
 
@@ -117,7 +117,7 @@ class Page:
 
     def to_photograph(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Rectified-page points, shape (n, 2), in pixels of the photograph."""
-        return apply_homography(np.linalg.inv(self.homography), points)
+        return apply_homography(np.asarray(np.linalg.inv(self.homography), np.float64), points)
 
 
 def apply_homography(homography: Matrix, points: NDArray[np.float64]) -> NDArray[np.float64]:
