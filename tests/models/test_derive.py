@@ -16,7 +16,7 @@ from samebody.config import load_settings
 from samebody.models import catalogue, embed, open_session, open_tflite, weights_path
 from samebody.models.derive import derive, run_steps
 from samebody.models.errors import DerivationError
-from samebody.models.pull import pull
+from samebody.models.pulling import pull
 from samebody.models.record import Derived, ModelRecord
 from samebody.models.store import Store
 

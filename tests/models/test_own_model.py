@@ -12,7 +12,7 @@ from samebody.errors import EmbeddingSpaceMismatchError
 from samebody.models import catalogue, embed, embed_templates, preprocess, weights_path
 from samebody.models.check import check_record
 from samebody.models.errors import ContractError, OutputError, UnsafeWeightsError, WeightsCorruptError
-from samebody.models.pull import pull, require_all
+from samebody.models.pulling import pull, require_all
 from samebody.types import Template
 
 from .factory import record_text, tiny_embedder

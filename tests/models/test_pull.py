@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from samebody import models
 from samebody.config import Settings
 from samebody.errors import SamebodyError
 from samebody.models import weights_path
@@ -27,7 +28,7 @@ from samebody.models.errors import (
     WeightsMissingError,
     WrongHashError,
 )
-from samebody.models.pull import PullResult, pull, require_all
+from samebody.models.pulling import PullResult, pull, require_all
 from samebody.models.record import ModelRecord
 
 from .factory import Served, files_in, picture, picture_record, sha256, tarball, wheel
@@ -378,7 +379,7 @@ def test_too_little_room_is_said_before_anything_travels(
 ) -> None:
     server.files["/square.png"] = DATA
     usage = type("usage", (), {"free": 100})
-    monkeypatch.setattr("samebody.models.pull.shutil.disk_usage", lambda folder: usage)
+    monkeypatch.setattr("samebody.models.pulling.shutil.disk_usage", lambda folder: usage)
     with pytest.raises(DiskFullError, match="room for 100"):
         pull([from_url(server)], settings)
     assert server.asked == []
@@ -389,3 +390,10 @@ def test_a_folder_that_cannot_be_made_is_not_writable(server: Served, settings: 
     blocked = settings.model_copy(update={"models_dir": tmp_path / "file" / "models"})
     with pytest.raises(NotWritableError, match="SAMEBODY_MODELS_DIR"):
         pull([from_url(server)], blocked)
+
+
+def test_one_record_can_be_handed_over_alone(server: Served, settings: Settings) -> None:
+    server.files["/square.png"] = DATA
+    require_all(models.pull(from_url(server), settings))
+    with pytest.raises(AttributeError):
+        _ = models.push  # type: ignore[attr-defined]

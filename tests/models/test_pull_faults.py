@@ -16,7 +16,7 @@ import pytest
 from samebody.config import Settings
 from samebody.models import weights_path
 from samebody.models.errors import DiskFullError, LockTimeoutError, NotWritableError
-from samebody.models.pull import pull, require_all
+from samebody.models.pulling import pull, require_all
 from samebody.models.store import Store
 
 from .factory import Served, files_in, picture, picture_record, sha256
@@ -26,7 +26,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from samebody.config import Settings
-from samebody.models.pull import pull, require_all
+from samebody.models.pulling import pull, require_all
 from samebody.models.record import ModelRecord
 settings = Settings(models_dir=Path(sys.argv[1]), network_timeout=20)
 results = pull([ModelRecord.model_validate_json(Path(sys.argv[2]).read_text())], settings)
@@ -125,7 +125,7 @@ def test_a_full_disk_is_said_and_nothing_is_left(
             pull([record], small)
         # The same when the disk fills up after the look at its room.
         roomy = type("usage", (), {"free": 1 << 40})
-        monkeypatch.setattr("samebody.models.pull.shutil.disk_usage", lambda folder: roomy)
+        monkeypatch.setattr("samebody.models.pulling.shutil.disk_usage", lambda folder: roomy)
         with pytest.raises(DiskFullError, match="nothing was left behind"):
             pull([record], small)
         assert files_in(small.models_dir) == set()

@@ -75,7 +75,7 @@ def pull_command(
     """Bring weights to this machine, verified by SHA-256. Without ID: every model, no examples, no fonts."""
     from samebody.config import load_settings
     from samebody.models import catalogue
-    from samebody.models.pull import pull, require_all
+    from samebody.models.pulling import pull, require_all
 
     settings = load_settings()
     known = catalogue(settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
-from samebody.models.pull import PullResult, SilentPull
+from samebody.models.pulling import PullResult, SilentPull
 
 if TYPE_CHECKING:
     from samebody.models.record import ModelRecord

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from samebody.models.catalogue import Catalogue, catalogue, read_records, write_operating_points
 from samebody.models.contracts import ALIGNMENT_TEMPLATES, ARCFACE_112, EmbeddingOutput, ImageInput
 from samebody.models.points import ScoreHistogram
@@ -16,6 +18,21 @@ from samebody.models.sessions import (
     weights_path,
 )
 
+if TYPE_CHECKING:
+    from samebody.models.pulling import PullResult, pull, require_all
+
+_PULLING = frozenset({"PullResult", "pull", "require_all"})
+
+
+def __getattr__(name: str) -> Any:
+    """Load what brings weights, with the network and ``onnx`` behind it, only when it is asked for."""
+    if name in _PULLING:
+        from samebody.models import pulling
+
+        return getattr(pulling, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "ALIGNMENT_TEMPLATES",
     "ARCFACE_112",
@@ -23,6 +40,7 @@ __all__ = [
     "EmbeddingOutput",
     "ImageInput",
     "ModelRecord",
+    "PullResult",
     "ScoreHistogram",
     "catalogue",
     "close_sessions",
@@ -31,7 +49,9 @@ __all__ = [
     "open_session",
     "open_tflite",
     "preprocess",
+    "pull",
     "read_records",
+    "require_all",
     "weights_path",
     "write_operating_points",
 ]

@@ -9,7 +9,7 @@ from samebody.config import Settings, load_settings
 from samebody.models.catalogue import read_provenance
 from samebody.models.contracts import ImageInput, TensorInput
 from samebody.models.errors import WeightsMissingError
-from samebody.models.pull import describe_source
+from samebody.models.pulling import describe_source
 from samebody.models.record import ModelRecord
 from samebody.models.sessions import locate
 

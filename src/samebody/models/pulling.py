@@ -14,7 +14,6 @@ from typing import Literal, Protocol
 from samebody.config import Settings, load_settings
 from samebody.errors import SamebodyError
 from samebody.models.archives import Carrier, Carriers, Observer, Silent
-from samebody.models.derive import derive
 from samebody.models.errors import (
     DiskFullError,
     MissingSourceError,
@@ -106,7 +105,7 @@ class PullResult:
 
 
 def pull(
-    records: Iterable[ModelRecord],
+    records: ModelRecord | Iterable[ModelRecord],
     settings: Settings | None = None,
     *,
     mirror: Path | None = None,
@@ -118,7 +117,7 @@ def pull(
     processes pull at once: the second waits for the first and then finds the file.
 
     Args:
-        records: what to pull.
+        records: what to pull, one or several.
         settings: folders, ``offline``, ``network_timeout``.
         mirror: fill this folder with source files instead, to be carried to a machine without a network.
         observer: is told how far it is.
@@ -129,7 +128,8 @@ def pull(
     Raises:
         DiskFullError, NotWritableError, LockTimeoutError: the folder cannot take files; nothing half written.
     """
-    settings, observer, wanted = settings or load_settings(), observer or SilentPull(), list(records)
+    settings, observer = settings or load_settings(), observer or SilentPull()
+    wanted = [records] if isinstance(records, ModelRecord) else list(records)
     store = Store((mirror or settings.models_dir).expanduser())
     results = []
     with Carriers(store, observer) as carriers:
@@ -186,6 +186,8 @@ class _Job:
                 origin = self._fetch(target)
             if self.to_mirror or self.record.derived is None:
                 return PullResult(self.record.id, "pulled", origin, target)
+            from samebody.models.derive import derive  # onnx takes long to import, and only a derivation needs it
+
             path = self.store.path(self.record.run_sha256, self.record.run_format)
             data = derive(self.record, target.read_bytes())
             require_format(data, self.record.run_format, name=self.record.id)
