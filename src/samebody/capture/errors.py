@@ -117,3 +117,9 @@ class DecoderNotInstalledError(ResourceError):
     """The format is known, its decoder is an extra that is not installed."""
 
     code = "capture.decoder_not_installed"
+
+
+class OutOfMemoryError(ResourceError):
+    """Decoding needs more memory than there is, though the picture is within the limits."""
+
+    code = "capture.out_of_memory"
