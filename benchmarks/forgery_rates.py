@@ -273,7 +273,7 @@ def main(
         screen = Table("check", *result["together"], title=f"{name} renderer: fail / unsure")
         for check, values in result["checks"].items():
             screen.add_row(check, *(_cell(values[kind]) for kind in result["together"]))
-        Console().print(screen)
+        Console(width=max(160, Console().width)).print(screen)
     Console().print(f"written to {path} and {path.with_suffix('.md').name}")
 
 

@@ -403,7 +403,7 @@ def main(
             f"{100 * row['character_accuracy']:.2f} %",
             f"{row['median_ms']:.0f}",
         )
-    Console().print(screen)
+    Console(width=max(132, Console().width)).print(screen)
     Console().print(f"written to {path} and {path.with_suffix('.md').name}")
 
 
