@@ -228,9 +228,13 @@ def test_unknown_names_are_refused() -> None:
             render(**{"seed": 1, **arguments})  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="module")
+def genuine() -> Photograph:
+    return render("TD2", seed=45)
+
+
 @pytest.mark.parametrize("species", FORGERIES)
-def test_a_forgery_changes_what_its_species_says(species: str) -> None:
-    genuine = render("TD2", seed=45)
+def test_a_forgery_changes_what_its_species_says(species: str, genuine: Photograph) -> None:
     forged = render("TD2", seed=45, forgery=species)
     truth, before = forged.truth, genuine.truth
     assert truth.forgery == species and truth.page == before.page
