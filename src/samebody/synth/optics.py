@@ -16,6 +16,8 @@ from samebody.types import Pixels
 
 Picture = NDArray[np.float32]
 
+_LENS_SIGMA = 0.3  # pixels; what stays of the lens's own blur under motion
+
 MID_GREY = 118.0
 """sRGB value of 18 % reflectance, where the noise level is stated."""
 
@@ -79,28 +81,28 @@ def apply_glare(picture: Picture, mask: NDArray[np.float32], strength: float) ->
 def blur(picture: Picture, sigma: float, motion_direction: float | None) -> Picture:
     """Defocus with ``sigma`` pixels, or motion of the same spread along ``motion_direction`` (radians).
 
-    A line of length L has the standard deviation L / sqrt(12), so the motion is sigma * sqrt(12) pixels long; the lens
-    itself stays at 0.3 pixels.
+    A line of length L has the variance L^2 / 12; the lens (0.3 pixels) and the sampling of the line (1/6, linear) have
+    their share of the spread, so the line is as long as the rest asks. Where nothing is left, it is defocus.
     """
-    if motion_direction is None:
-        return np.asarray(
-            cv2.GaussianBlur(picture, (0, 0), max(sigma, 0.05), borderType=cv2.BORDER_REFLECT), np.float32
-        )
-    length = sigma * math.sqrt(12)
-    kernel = motion_kernel(length, motion_direction)
+    left = sigma**2 - _LENS_SIGMA**2 - 1 / 6
+    if motion_direction is None or left <= 0:
+        out = cv2.GaussianBlur(picture, (0, 0), max(sigma, 0.05), borderType=cv2.BORDER_REFLECT)
+        return np.asarray(out, np.float32)
+    kernel = motion_kernel(math.sqrt(12 * left), motion_direction)
     moved = cv2.filter2D(picture, -1, kernel, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(cv2.GaussianBlur(moved, (0, 0), 0.3), np.float32)
+    return np.asarray(cv2.GaussianBlur(moved, (0, 0), _LENS_SIGMA), np.float32)
 
 
 def motion_kernel(length: float, direction: float) -> NDArray[np.float32]:
-    """A line of ``length`` pixels, anti-aliased, normalised to sum 1; odd side."""
-    side = 2 * math.ceil(length / 2 + 1) + 1
-    fine = np.zeros((side * 8, side * 8), np.uint8)
-    middle = side * 4 - 0.5
-    dx, dy = 4 * length * math.cos(direction), 4 * length * math.sin(direction)
-    ends = [(round((middle + s * dx) * 16), round((middle + s * dy) * 16)) for s in (-1, 1)]
-    cv2.line(fine, ends[0], ends[1], 255, 8, cv2.LINE_AA, 4)
-    kernel = cv2.resize(fine, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+    """A line of ``length`` pixels spread linearly over the pixels it passes, normalised to sum 1; odd side."""
+    half = math.ceil(length / 2) + 1
+    along = (np.arange(512) + 0.5) / 512 * length - length / 2
+    x, y = along * math.cos(direction) + half, along * math.sin(direction) + half
+    kernel = np.zeros((2 * half + 1, 2 * half + 1))
+    for right in (0, 1):
+        for down in (0, 1):
+            columns, rows = np.floor(x).astype(int) + right, np.floor(y).astype(int) + down
+            np.add.at(kernel, (rows, columns), (1 - np.abs(x - columns)) * (1 - np.abs(y - rows)))
     return np.asarray(kernel / kernel.sum(), np.float32)
 
 
