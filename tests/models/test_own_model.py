@@ -15,7 +15,7 @@ from samebody.models.errors import ContractError, OutputError, UnsafeWeightsErro
 from samebody.models.pulling import pull, require_all
 from samebody.types import Template
 
-from .factory import record_text, tiny_embedder
+from .factory import record_text, sha256, tiny_embedder
 
 OWN = '[[sources]]\nkind = "file"\npath = "weights/tiny.onnx"\n'
 POINTS = "[[5, 6], [14, 6], [9.5, 12], [6, 17], [13, 17]]"
@@ -160,3 +160,19 @@ def test_a_crop_without_direction_is_a_typed_error(settings: Settings) -> None:
     place(settings, tiny_embedder(16, 16, 8)[0])
     with pytest.raises(OutputError, match="without a direction"):
         embed(catalogue(settings)["own/tiny"], np.zeros((16, 16, 3), np.uint8), settings)
+
+
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "bring-your-own-model.md"
+
+
+def test_the_record_of_the_how_to_works_once_hash_and_size_are_filled_in(settings: Settings) -> None:
+    data, _ = tiny_embedder(112, 112, 512)
+    text = HOW_TO.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    assert "<what sha256sum printed>" in text and "bytes = 0 " in text
+    text = text.replace("<what sha256sum printed>", sha256(data)).replace("bytes = 0 ", f"bytes = {len(data)} ")
+    folder = settings.records_dirs[0]
+    folder.mkdir(parents=True)
+    (folder / "my-embedder.onnx").write_bytes(data)
+    (folder / "my-embedder.toml").write_text(text, encoding="utf-8")
+    result = check_record(catalogue(settings)["own/my-embedder"], settings)
+    assert result.status == "ok", result.error

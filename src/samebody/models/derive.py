@@ -1,6 +1,6 @@
 """Make the file that is really run from the file that was published: recipes, deterministic, checked by hash.
 
-Why each recipe exists stands in docs/adr/0011. Derivation edits the graph's declarations and shape constants only;
+Why each recipe exists stands in docs/adr/0011-derived-graphs.md. Derivation edits the graph's declarations and shape constants only;
 weights are never changed.
 """
 
