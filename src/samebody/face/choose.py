@@ -25,6 +25,9 @@ class Choice:
 class FaceChooser(stage.Stage):
     """Chooses the main face: the largest box; of equally large ones that nearest to the middle of the picture.
 
+    A face that the detector is far less sure of than of another (``doubt``) is no candidate, however large: that is
+    what a false detection looks like.
+
     On a selfie a second face that is nearly as large as the first makes the picture unusable, because nobody can tell
     who is being verified; a clearly smaller one is a bystander and is only noted. On a document a second face is
     expected (the ghost image is a smaller copy of the portrait) and never held against it.
@@ -52,6 +55,9 @@ class FaceChooser(stage.Stage):
         min_inside: float = Field(
             default=0.75, gt=0, le=1, description="least share of the face box inside the picture; ours"
         )
+        doubt: float = Field(
+            default=0.2, gt=0, le=1, description="how far below the best detector score a face may lie and count; ours"
+        )
         confident: float = Field(
             default=0.7, gt=0, lt=1, description="detector score below which the finding is unsure; ours"
         )
@@ -73,7 +79,9 @@ class FaceChooser(stage.Stage):
                 "is in the picture and well lit.",
             )
             return Choice(None, Finding(check, Outcome.FAIL, 0.0, reasons=(reason,), model_ids=model_ids))
-        main, *others = sorted(detections, key=lambda face: (-face.box.area, _off_centre(face.box, size)))
+        least = max(face.confidence for face in detections) - self.parameters.doubt
+        candidates = [face for face in detections if face.confidence >= least]
+        main, *others = sorted(candidates, key=lambda face: (-face.box.area, _off_centre(face.box, size)))
         judged = [*self._size(main, role), *self._cut(main, size, role), *self._confidence(main, role)]
         if role != "document":
             judged += self._rivals(main, others)

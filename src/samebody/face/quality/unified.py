@@ -7,23 +7,34 @@ from collections.abc import Mapping, Sequence
 from samebody.face.quality.mapping import sigmoid, to_quality
 from samebody.face.results import FaceDetection, FaceMesh, QualityComponent
 
-WEIGHTS: Mapping[str, float] = {
-    "sharpness": 1.0,
-    "inter_eye_distance": 0.5,
-    "dynamic_range": 0.5,
-    "head_pose_yaw_frontal_alignment": 1.0,
-    "head_pose_pitch_frontal_alignment": 1.0,
-    "detector_confidence": 1.0,
-}
+FLOOR = 0.02
+"""A component of 0 leaves the score some way to fall for the others."""
+
+WEIGHTS: Mapping[str, float] = {"sharpness": 1.0, "detector_confidence": 1.0, "dynamic_range": 1.0}
+"""Exponents of the weighted geometric mean, found by ``benchmarks/face_quality.py --tune`` on half of the subjects."""
+
+
+def unified_features(
+    detection: FaceDetection, mesh: FaceMesh | None, components: Sequence[QualityComponent]
+) -> dict[str, float]:
+    """What the score may use, each 0-1: every component, how sure the detector is, and how sure the mesh is."""
+    features = {component.name: component.value / 100.0 for component in components}
+    features["detector_confidence"] = sigmoid(detection.confidence, 0.82, 0.05)
+    features["mesh_presence"] = mesh.presence**4 if mesh is not None else 0.0
+    return features
+
+
+def unified_from_features(features: Mapping[str, float], weights: Mapping[str, float] = WEIGHTS) -> int:
+    """0-100: the weighted geometric mean of the features that were measured. Geometric, because one ruined property (no
+    light, no focus) ruins the picture whatever the others are."""
+    product, total = 1.0, 0.0
+    for name, weight in weights.items():
+        if weight and name in features:
+            product *= max(features[name], FLOOR) ** weight
+            total += weight
+    return to_quality(100.0 * product ** (1.0 / total)) if total else 0
 
 
 def unified_quality(detection: FaceDetection, mesh: FaceMesh | None, components: Sequence[QualityComponent]) -> int:
-    """0-100, higher is better: a weighted geometric mean."""
-    values = {component.name: component.value / 100.0 for component in components}
-    values["detector_confidence"] = sigmoid(detection.confidence, 0.75, 0.05)
-    product, total = 1.0, 0.0
-    for name, weight in WEIGHTS.items():
-        if name in values:
-            product *= max(values[name], 0.01) ** weight
-            total += weight
-    return to_quality(100.0 * product ** (1.0 / max(total, 1e-9)))
+    """The unified score, 0-100, higher is better."""
+    return unified_from_features(unified_features(detection, mesh, components))
