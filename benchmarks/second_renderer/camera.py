@@ -294,13 +294,10 @@ def blur(light: Linear, sigma: float, direction: float | None) -> Linear:
         return cv2.GaussianBlur(light, (0, 0), sigma)
     length = sigma * 12**0.5  # a uniform path of this length has standard deviation sigma
     size = 2 * int(np.ceil(length / 2)) + 3
-    over = 8
-    kernel = np.zeros((size * over, size * over), np.float32)
-    centre = size * over / 2
-    dx, dy = np.cos(np.radians(direction)) * length * over / 2, np.sin(np.radians(direction)) * length * over / 2
-    ends = [(int((centre - dx) * 16), int((centre - dy) * 16)), (int((centre + dx) * 16), int((centre + dy) * 16))]
-    cv2.line(kernel, ends[0], ends[1], 1.0, over, cv2.LINE_AA, 4)
-    kernel = cv2.resize(kernel, (size, size), interpolation=cv2.INTER_AREA)
+    path = np.linspace(-length / 2, length / 2, 2001)
+    edges = np.arange(size + 1) - size / 2
+    angle = np.radians(direction)
+    kernel = np.histogram2d(path * np.sin(angle), path * np.cos(angle), bins=(edges, edges))[0]
     return cv2.filter2D(light, -1, kernel / kernel.sum())
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import tomllib
 from collections.abc import Sequence
 from importlib import resources
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ from PIL import Image as PillowImage
 from benchmarks import mrz_accuracy, specimens
 from benchmarks.second_renderer import DIFFICULTIES, FORGERIES, FORMATS, render
 from benchmarks.second_renderer import mrz as composer
+from benchmarks.second_renderer.camera import Camera, Optics, blur
 from benchmarks.second_renderer.holder import draw_holder
 from benchmarks.second_renderer.layout import page
 from benchmarks.second_renderer.ranges import draw_capture
@@ -292,3 +295,38 @@ def test_scoring_tells_exact_silent_marked_and_misplaced_readings_apart() -> Non
     away = tuple((x + 500, y) for x, y in SQUARE)
     assert mrz_accuracy.score("TD3", TD3_LINES, SQUARE, _Reading(wrong_name, away))["cause"] == "located elsewhere"
     assert mrz_accuracy.score("TD3", TD3_LINES, SQUARE, None)["cause"] == "not located"
+
+
+def test_the_sensor_is_as_noisy_as_drawn_and_keeps_colour() -> None:
+    capture = dataclasses.replace(
+        draw_capture("moderate", np.random.default_rng(1)),
+        noise_sigma=8.0,
+        blur_sigma_px=0.3,
+        motion_direction_degrees=None,
+    )
+    optics = dataclasses.replace(
+        Optics.draw(np.random.default_rng(1), bends=False), sharpening=0.0, gains=(1.0, 1.0, 1.0), exposure=1.0
+    )
+    camera = SimpleNamespace(capture=capture, optics=optics)
+    grey = np.full((128, 128, 3), 0.2159, np.float32)
+    pixels = Camera.develop(camera, grey, np.random.default_rng(2))  # type: ignore[arg-type]
+    assert pixels.mean() == pytest.approx(128, abs=2)
+    # Demosaicing averages neighbours: the picture keeps between half and all of a photosite's noise.
+    assert 4.0 < pixels.std(axis=(0, 1)).mean() < 8.5
+    red = np.zeros_like(grey)
+    red[..., 0] = 0.5
+    shown = Camera.develop(camera, red, np.random.default_rng(2)).mean(axis=(0, 1))  # type: ignore[arg-type]
+    assert shown[0] > 170 and shown[1] < 40 and shown[2] < 40
+
+
+def test_motion_and_gaussian_blur_spread_a_point_equally() -> None:
+    point = np.zeros((41, 41, 3), np.float32)
+    point[20, 20] = 1
+    y, x = np.mgrid[0:41, 0:41] - 20.0
+    for direction in (None, 0.0, 37.0, 90.0):
+        spread = blur(point, 1.4, direction)[..., 0]
+        assert spread.sum() == pytest.approx(1, abs=1e-3)
+        variances = np.linalg.eigvalsh(
+            [[(spread * x * x).sum(), (spread * x * y).sum()], [(spread * x * y).sum(), (spread * y * y).sum()]]
+        )
+        assert variances[1] == pytest.approx(1.4**2, rel=0.2), direction
