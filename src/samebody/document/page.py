@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from samebody import stage
+from samebody.document.page_edges import gradient_planes, snap_quad
 from samebody.document.types import Matrix, MrzFormat, MrzReading, Page, apply_homography
 from samebody.types import Image, Pixels, Point
 
@@ -19,11 +20,11 @@ Quad = tuple[Point, Point, Point, Point]
 # Where the zone lies on the page, millimetres: left edge of the first character, right edge of the last, cap line of
 # the first line and base line of the last above the page's lower edge. Doc 9303-4/-5/-6/-7, nominal positions.
 ZONE_MILLIMETRES: dict[MrzFormat, tuple[float, float, float, float]] = {
-    MrzFormat.TD1: (4.0, 79.8, 20.3, 5.3),
-    MrzFormat.TD2: (4.0, 95.0, 15.4, 6.4),
-    MrzFormat.TD3: (6.0, 117.4, 15.4, 6.4),
-    MrzFormat.MRV_A: (4.0, 115.4, 15.4, 6.4),
-    MrzFormat.MRV_B: (4.0, 95.0, 15.4, 6.4),
+    MrzFormat.TD1: (4.9, 80.7, 19.8, 4.6),
+    MrzFormat.TD2: (7.0, 98.0, 16.7, 7.9),
+    MrzFormat.TD3: (6.7, 118.0, 17.0, 8.2),
+    MrzFormat.MRV_A: (4.6, 115.9, 17.0, 8.2),
+    MrzFormat.MRV_B: (7.0, 98.0, 16.7, 7.9),
 }
 ASPECTS = tuple(width / height for width, height in {f.page_millimetres for f in MrzFormat})
 
@@ -73,14 +74,47 @@ class PageFinder(stage.Stage):
                 return None
             quad, width_mm, height_mm = self._landscape(border.quad)
             return self._rectify(image.pixels, quad, width_mm, height_mm, border.confidence, False, "border", None)
-        predicted = predict_quad(mrz)
         width_mm, height_mm = mrz.format.page_millimetres
+        quad, sides = self._guided(image.pixels, mrz, border)
+        # One side may be hidden or cut off; with fewer, the zone alone says where the page is.
+        source = "both" if sides >= 3 else "mrz"
+        confidence = 0.25 + 0.75 * sides / 4 if sides >= 3 else 0.3
+        return self._rectify(image.pixels, quad, width_mm, height_mm, confidence, True, source, mrz.format)
+
+    # ------------------------------------------------------------------------------------------------ guided by the MRZ
+
+    def _guided(self, pixels: Pixels, mrz: MrzReading, border: Border | None) -> tuple[Points, int]:
+        """The page's corners that fit both the zone and the edges seen, and how many sides were seen."""
+        predicted = predict_quad(mrz)
+        scale = min(1.0, self.parameters.working_side / max(pixels.shape[:2]))
+        small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
+        gradients = gradient_planes(small)
+        width_mm, height_mm = mrz.format.page_millimetres
+        millimetre = float(np.linalg.norm(predicted[1] - predicted[0])) / width_mm * scale
+        starts = [predicted]
+        up = predicted[[0, 1]] - predicted[[3, 2]]
+        along = predicted[1] - predicted[0]
+        for stretch, squeeze in ((-0.12, 0.0), (0.12, 0.0), (0.0, 0.09), (0.0, -0.09), (-0.1, 0.08), (0.08, -0.08)):
+            moved = predicted.copy()
+            moved[[0, 1]] += stretch * up
+            moved[0] += squeeze * along
+            moved[1] -= squeeze * along
+            starts.append(moved)
         if border is not None:
-            turned = self._match(border.quad, predicted, mrz)
-            if turned is not None:
-                confidence = max(border.confidence, self.parameters.min_confidence)
-                return self._rectify(image.pixels, turned, width_mm, height_mm, confidence, True, "both", mrz.format)
-        return self._rectify(image.pixels, predicted, width_mm, height_mm, 0.3, True, "mrz", mrz.format)
+            turns = [np.roll(border.quad, -k, axis=0) for k in range(4)]
+            starts.append(min(turns, key=lambda quad: float(np.linalg.norm(quad - predicted, axis=1).sum())))
+        best, best_score, best_sides = predicted, -np.inf, 0
+        for start in starts:
+            quad, strengths = snap_quad(
+                gradients, start * scale, (6.5 * millimetre, 6.5 * millimetre, 4.0 * millimetre, 4.0 * millimetre)
+            )
+            misfit = zone_misfit(quad / scale, mrz)
+            score = sum(min(strength, 8.0) for strength in strengths) - 4.0 * max(0.0, misfit - 0.8)
+            if score > best_score:
+                best, best_score, best_sides = quad / scale, score, sum(strength > 0 for strength in strengths)
+                if misfit > MAX_MISFIT:
+                    best_sides = 0
+        return (best, best_sides) if best_sides >= 3 else (predicted, best_sides)
 
     # ------------------------------------------------------------------------------------------------ border
 
@@ -158,21 +192,6 @@ class PageFinder(stage.Stage):
         sizes = sorted({f.page_millimetres for f in MrzFormat}, key=lambda s: abs(np.log(ratio * s[1] / s[0])))
         return quad, *sizes[0]
 
-    @staticmethod
-    def _match(border: Points, predicted: Points, mrz: MrzReading) -> Points | None:
-        """The border, turned to begin at the page's own top left, if it agrees with the lower edge the MRZ predicts."""
-        zone = np.array(mrz.polygon, np.float64)
-        length = float(np.linalg.norm(zone[1] - zone[0]))
-        centre = zone.mean(axis=0)
-        if cv2.pointPolygonTest(border.astype(np.float32), (float(centre[0]), float(centre[1])), False) < 0:
-            return None
-        turned = min((np.roll(border, -k, axis=0) for k in range(4)), key=lambda q: float(np.abs(q - predicted).sum()))
-        # Lower corners follow closely from the zone; the upper ones hang on the perspective.
-        errors = np.linalg.norm(turned - predicted, axis=1) / length
-        if errors[2:].max() > 0.08 or errors[:2].max() > 0.35:
-            return None
-        return turned
-
     def _rectify(
         self,
         pixels: Pixels,
@@ -219,6 +238,21 @@ def predict_quad(mrz: MrzReading) -> Points:
     page_mm = np.array([[0, 0], [width, 0], [width, height], [0, height]])
     quad: Points = np.column_stack([page_mm, np.ones(4)]) @ affine
     return quad
+
+
+MAX_MISFIT = 3.5
+"""Millimetres that the zone may lie off its nominal place on the page: Doc 9303 allows one, printers take two."""
+
+
+def zone_misfit(quad: Points, mrz: MrzReading) -> float:
+    """How far off its nominal place, in millimetres, the zone's worst corner would lie were ``quad`` the page."""
+    width, height = mrz.format.page_millimetres
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    homography = cv2.getPerspectiveTransform(quad.astype(np.float32), target).astype(np.float64)
+    left, right, top, bottom = ZONE_MILLIMETRES[mrz.format]
+    zone = np.array([[left, height - top], [right, height - top], [right, height - bottom], [left, height - bottom]])
+    seen = apply_homography(homography, np.array(mrz.polygon, np.float64))
+    return float(np.linalg.norm(seen - zone, axis=1).max())
 
 
 def _four_corners(hull: NDArray[np.int32]) -> Points | None:

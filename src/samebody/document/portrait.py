@@ -43,7 +43,7 @@ class PortraitFinder(stage.Stage):
         aspects: tuple[float, ...] = Field(default=(0.70, 0.78, 0.88), description="width over height")
         left_preference: float = Field(default=0.12, ge=0, le=1, description="how much the right edge costs")
         edge: float = Field(default=0.55, gt=0, le=1, description="share of a side along which a border must be seen")
-        ghost_least: float = Field(default=0.22, gt=0.05, lt=1, description="smallest ghost, share of the portrait")
+        ghost_least: float = Field(default=0.34, gt=0.05, lt=1, description="smallest ghost, share of the portrait")
         ghost_greatest: float = Field(default=0.75, gt=0.1, lt=1, description="largest ghost, share of the portrait")
         ghost_likeness: float = Field(default=0.42, gt=0, lt=1, description="correlation below which none is offered")
         count: int = Field(default=3, ge=1, le=10, description="portrait places offered at most")
@@ -93,7 +93,7 @@ class PortraitFinder(stage.Stage):
             return None
         limit = plane.shape[0] if mrz_box is None else int(np.clip(mrz_box.y * scale, 1, plane.shape[0]))
         field = plane[:limit]
-        best: tuple[float, Box] | None = None
+        best: tuple[float, float, Box] | None = None
         for share in np.geomspace(self.parameters.ghost_least, self.parameters.ghost_greatest, 9):
             w, h = round(template.shape[1] * share), round(template.shape[0] * share)
             if min(w, h) < 10 or h >= field.shape[0] or w >= field.shape[1]:
@@ -103,11 +103,13 @@ class PortraitFinder(stage.Stage):
             # A window that touches the portrait would match the portrait itself.
             likeness[max(0, y0 - h) : y1 + 1, max(0, x0 - w) : x1 + 1] = -1
             _, peak, _, place = cv2.minMaxLoc(np.nan_to_num(likeness, nan=-1.0, posinf=-1.0, neginf=-1.0))
-            if best is None or peak > best[0]:
-                best = (peak, Box(place[0] / scale, place[1] / scale, w / scale, h / scale))
-        if best is None or best[0] < self.parameters.ghost_likeness:
+            # Small windows correlate by chance more easily than large ones.
+            rank = peak * share**0.2
+            if best is None or rank > best[0]:
+                best = (rank, peak, Box(place[0] / scale, place[1] / scale, w / scale, h / scale))
+        if best is None or best[1] < self.parameters.ghost_likeness:
             return None
-        return Candidate("ghost", best[1], round(float(best[0]), 4))
+        return Candidate("ghost", best[2], round(float(best[1]), 4))
 
     def _to_border(self, plane: Plane, box: Box, limit: int) -> Box:
         """Moves each side outwards to the printed border of the picture, where a straight edge is seen."""
@@ -127,6 +129,12 @@ class PortraitFinder(stage.Stage):
         new_top = _strongest(rows_strength, top - reach_y, top + inset_y, top, self.parameters.edge)
         new_bottom = _strongest(rows_strength, bottom - inset_y, bottom + reach_y, bottom, self.parameters.edge)
         new_right, new_bottom = min(new_right, columns - 1), min(new_bottom, rows - 1)
+        wide = new_right - new_left
+        if wide > 0.92 * (new_bottom - new_top):
+            # Wider than any portrait: a mouth or a collar was taken for the lower border.
+            expected = min(new_top + round(wide / self.parameters.aspects[1]), rows - 1)
+            first, last = new_top + round(1.05 * wide), new_top + round(1.45 * wide)
+            new_bottom = min(_strongest(rows_strength, first, last, expected, self.parameters.edge), rows - 1)
         return Box(float(new_left), float(new_top), float(new_right - new_left), float(new_bottom - new_top))
 
     def _windows(self, plane: Plane, limit: int) -> list[tuple[Box, float]]:

@@ -98,7 +98,9 @@ class Check(stage.Stage):
         """
         started = time.perf_counter()
         measurement = self.measure(evidence)
-        judged = [(f, self.limits[f.name]) for f in measurement.figures if f.name in self.limits and math.isfinite(f.value)]
+        judged = [
+            (f, self.limits[f.name]) for f in measurement.figures if f.name in self.limits and math.isfinite(f.value)
+        ]
         above = [(figure, limit) for figure, limit in judged if figure.value > limit.value]
         if above:
             outcome = Outcome.FAIL

@@ -7,7 +7,8 @@ grid of the compression runs through the whole picture, but stops at a part past
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ class CompressionCheck(Check):
     """Compares the JPEG history of portrait and text fields with that of the rest of the page."""
 
     name = "compression"
-    words = {
+    words: ClassVar[Mapping[str, str]] = {
         "portrait_history": "The portrait was not compressed together with the page",
         "field_history": "A text field was not compressed together with the page",
         "portrait_grid": "The compression grid of the page does not run through the portrait",
@@ -42,6 +43,7 @@ class CompressionCheck(Check):
         least_scale: float = Field(default=4.0, gt=0, description="pixels of the photograph per millimetre of the page")
         least_blocks: int = Field(default=40, ge=8, description="blocks of 8 by 8 pixels needed in a part")
         least_field_blocks: int = Field(default=14, ge=4, description="blocks needed in a text field")
+        last_width: int = Field(default=4, ge=0, le=20, description="qualities this near the last one are left out")
         least_dip: float = Field(default=0.04, gt=0, lt=1, description="page's dip that counts as a first compression")
         least_grid: float = Field(default=0.08, gt=0, lt=2, description="page's grid strength that counts as a grid")
 
@@ -74,6 +76,11 @@ class CompressionCheck(Check):
         errors = recompression_errors(window.luma, p.qualities)
         text = np.logical_or.reduce(field_masks) if field_masks else np.zeros_like(ground)
         page_dips = dips(errors, ground)
+        last = evidence.image.source.jpeg_quality
+        if last is not None:
+            # The last compression leaves a dip everywhere, deeper the more texture there is: it tells nothing.
+            near = np.abs(np.array(p.qualities[1:-1]) - last) <= p.last_width
+            page_dips = np.where(near, 0.0, page_dips)
         strongest = int(np.argmax(page_dips))
         details = {
             "page_dips": {str(q): round(float(d), 4) for q, d in zip(p.qualities[1:-1], page_dips)},
@@ -98,13 +105,13 @@ class CompressionCheck(Check):
         page_grid = grid_strength(window.luma, ground)
         details["page_grid"] = round(page_grid, 4)
         if portrait is None or portrait_mask is None or int(portrait_mask.sum()) < p.least_blocks:
-            missing.append(Reason("document.forgery.compression_no_portrait", "No portrait of sufficient size was found."))
+            missing.append(
+                Reason("document.forgery.compression_no_portrait", "No portrait of sufficient size was found.")
+            )
         elif page_grid >= p.least_grid:
             own_grid = grid_strength(window.luma, portrait_mask)
             details["portrait_grid"] = round(own_grid, 4)
-            figures.append(
-                Figure("portrait_grid", 1 - own_grid / page_grid, (evidence.region("portrait", portrait),))
-            )
+            figures.append(Figure("portrait_grid", 1 - own_grid / page_grid, (evidence.region("portrait", portrait),)))
         else:
             missing.append(Reason("document.forgery.compression_no_grid", "The page shows no compression grid."))
         return Measurement(tuple(figures), tuple(missing), details)
@@ -164,7 +171,7 @@ def _phase(differences: Plane) -> int:
 
 
 def recompression_errors(luma: Plane, qualities: Sequence[int]) -> NDArray[np.float32]:
-    """Mean squared change of every 8 by 8 block when ``luma`` is compressed at each quality: (qualities, rows, columns)."""
+    """Mean squared change of every 8 by 8 block of ``luma`` at each quality: (qualities, rows, columns)."""
     picture = np.clip(np.rint(luma), 0, 255).astype(np.uint8)
     rows, columns = picture.shape[0] // _BLOCK, picture.shape[1] // _BLOCK
     result = np.zeros((len(qualities), rows, columns), np.float32)
@@ -194,11 +201,16 @@ def grid_strength(luma: Plane, mask: Mask) -> float:
     rows, columns = mask.shape
     across = np.abs(np.diff(luma, axis=1))
     border = across[:, _BLOCK - 1 :: _BLOCK][: rows * _BLOCK, : columns - 1]
-    inner = 0.5 * (across[:, _BLOCK - 2 :: _BLOCK][: rows * _BLOCK, : columns - 1]) + 0.5 * (
-        across[:, _BLOCK :: _BLOCK][: rows * _BLOCK, : columns - 1]
+    inner = (
+        0.5 * (across[:, _BLOCK - 2 :: _BLOCK][: rows * _BLOCK, : columns - 1])
+        + 0.5 * (across[:, _BLOCK::_BLOCK][: rows * _BLOCK, : columns - 1])
     )
     wide = np.repeat(mask[:, : columns - 1] & mask[:, 1:], _BLOCK, axis=0)[: border.shape[0]]
     if int(wide.sum()) < 64:
         return 0.0
     low, high = np.mean(np.minimum(inner[wide], 12.0)), np.mean(np.minimum(border[wide], 12.0))
     return float(np.log((high + 0.05) / (low + 0.05)))
+
+
+def _grow(box: Box, margin: float) -> Box:
+    return Box(box.x - margin, box.y - margin, box.width + 2 * margin, box.height + 2 * margin)

@@ -1,4 +1,4 @@
-"""What the forgery checks look at: the photograph as decoded, the flat page, and where portrait, ghost and print lie."""
+"""What the forgery checks look at: the photograph, the flat page, and where portrait, ghost and print lie on it."""
 
 from __future__ import annotations
 
@@ -80,9 +80,7 @@ class ForgeryEvidence:
         self.candidates = tuple(candidates)
 
     @classmethod
-    def of(
-        cls, image: Image, reading: DocumentReading, portraits: Sequence[PortraitEvidence] = ()
-    ) -> ForgeryEvidence:
+    def of(cls, image: Image, reading: DocumentReading, portraits: Sequence[PortraitEvidence] = ()) -> ForgeryEvidence:
         """The evidence of a reading."""
         zone = reading.visual_zone
         return cls(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -25,7 +26,7 @@ class GhostCheck(Check):
     """
 
     name = "ghost"
-    words = {"unlike": "The ghost image does not show the portrait's picture"}
+    words: ClassVar[Mapping[str, str]] = {"unlike": "The ghost image does not show the portrait's picture"}
 
     class Parameters(stage.Stage.Parameters):
         """What the picture must offer."""
@@ -87,8 +88,8 @@ def _with_comparison(finding: Finding, ghost: PortraitEvidence) -> Finding:
     if doubt is not None and score < doubt.threshold:
         reason = Reason(
             "document.forgery.ghost.another_person",
-            f"Portrait and ghost image score {score:.3f}, below {doubt.threshold:.3f} (false match rate {doubt.fmr:g}): "
-            "they do not show one person.",
+            f"Portrait and ghost image score {score:.3f}, below {doubt.threshold:.3f} (false match rate "
+            f"{doubt.fmr:g}): they do not show one person.",
             "Use the original document.",
         )
         return replace(finding, outcome=Outcome.FAIL, operating_point=doubt, reasons=(reason, *finding.reasons))
@@ -112,8 +113,8 @@ def best_correlation(
 ) -> tuple[float, Box]:
     """Highest correlation of the portrait's middle with the page around ``ghost``, and the box it was found in.
 
-    Both are brought to ``rows`` pixels of height, smoothed to the ghost's resolution, and freed of slow shading, so that
-    a faded, tinted or shadowed ghost correlates as well as a strong one.
+    Both are brought to ``rows`` pixels of height, smoothed to the ghost's resolution, and freed of slow shading, so
+    that a faded, tinted or shadowed ghost correlates as well as a strong one.
 
     Args:
         page: (height, width, 3) uint8 RGB.

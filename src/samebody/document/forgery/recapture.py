@@ -6,6 +6,9 @@ narrow, where guilloches, print and noise are spread out. A photocopy has no col
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +25,7 @@ class RecaptureCheck(Check):
     """Looks for narrow peaks in the page's spectrum, in luminance and in colour, and for missing colour."""
 
     name = "recapture"
-    words = {
+    words: ClassVar[Mapping[str, str]] = {
         "luma_raster": "The page shows a regular raster in brightness, as halftone dots or a screen do",
         "colour_raster": "The page shows a regular raster in colour, as a screen's stripes or printed dots do",
         "colourless": "The page has no colour of its own, as a photocopy",
@@ -55,7 +58,9 @@ class RecaptureCheck(Check):
                     "Photograph the page so that it fills the picture.",
                 )
             )
-            return Measurement((), tuple(missing)) if page.shape[0] < 64 else Measurement(tuple(figures), tuple(missing))
+            return (
+                Measurement((), tuple(missing)) if page.shape[0] < 64 else Measurement(tuple(figures), tuple(missing))
+            )
         planes = cv2.cvtColor(page, cv2.COLOR_RGB2YCrCb).astype(np.float32)
         least = p.least_cycles_per_mm / evidence.page.pixels_per_mm
         details: dict[str, list[float]] = {}
@@ -75,7 +80,7 @@ class RecaptureCheck(Check):
         assert evidence.page is not None
         height, width = evidence.page.image.shape[:2]
         centre = np.array([[width / 2, height / 2]], np.float64)
-        steps = np.vstack([centre, centre + [[1, 0]], centre + [[0, 1]]])
+        steps = centre + np.array([[0, 0], [1, 0], [0, 1]], np.float64)
         mapped = evidence.page.to_photograph(steps)
         return np.column_stack([mapped[1] - mapped[0], mapped[2] - mapped[0]])
 
@@ -105,7 +110,7 @@ def strongest_peak(
     A peak is measured against the median of the 9 by 9 bins around it: broad bands (guilloches, lens, noise) cancel.
     Frequencies of JPEG's own 8 by 8 grid and those below ``least_frequency`` are left out.
     """
-    rows, columns = spectrum.shape
+    rows = spectrum.shape[0]
     fy, fx = np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(rows)[None, :]
     full = np.fft.fftshift(spectrum, axes=0)
     wide = np.concatenate([np.flip(np.flip(full[:, 1:5], axis=1), axis=0), full], axis=1)
