@@ -124,7 +124,14 @@ def test_an_mrz_capital_is_as_high_as_drawn_at_the_centre_of_the_mrz(format: str
 def test_conditions_stay_in_the_committed_ranges_and_fill_them(difficulty: str) -> None:
     bounds = ranges()[difficulty]
     drawn = [draw_conditions(difficulty, np.random.default_rng(seed)) for seed in range(400)]
-    for name in ("tilt_degrees", "character_height_px", "blur_sigma_px", "noise_sigma", "jpeg_quality", "shadow_strength"):
+    for name in (
+        "tilt_degrees",
+        "character_height_px",
+        "blur_sigma_px",
+        "noise_sigma",
+        "jpeg_quality",
+        "shadow_strength",
+    ):
         low, high = bounds[name]
         values = np.array([conditions[name] for conditions in drawn])
         assert low <= values.min() < low + 0.05 * (high - low) + 0.5

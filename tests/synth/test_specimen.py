@@ -1,4 +1,4 @@
-"""Flat specimens: the same bytes for the same seed, everything printed where the truth says, nothing on top of another."""
+"""Flat specimens: the same bytes for a seed, everything printed where the truth says, nothing on top of another."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_characters_of_the_mrz_stand_in_cells_of_one_pitch() -> None:
         left = (box.x + MRZ_PITCH * column) * dots
         cell = np.flatnonzero(dark[:, round(left) : round(left + MRZ_PITCH * dots)].any(axis=0))
         assert cell.size > 3, (column, character)
-        assert 2 < cell[0] + 1, (column, character)  # the glyph does not touch the cell's edge
+        assert cell[0] > 1, (column, character)  # the glyph does not touch the cell's edge
         assert cell[-1] < MRZ_PITCH * dots - 2, (column, character)
 
 
@@ -99,7 +99,9 @@ def test_every_letter_of_every_name_has_a_glyph() -> None:
         letters = font(face, 40)
         missing = bytes(letters.getmask("\uffff"))
         names = " ".join(" ".join(group) for language in _LANGUAGES for group in language) + " ".join(_PLACES)
-        assert [letter for letter in sorted(set(names)) if letter != " " and bytes(letters.getmask(letter)) == missing] == []
+        assert [
+            letter for letter in sorted(set(names)) if letter != " " and bytes(letters.getmask(letter)) == missing
+        ] == []
 
 
 def test_the_portrait_that_is_given_is_the_one_that_is_printed() -> None:

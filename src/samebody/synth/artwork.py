@@ -109,13 +109,11 @@ def _microprint(size: tuple[int, int], lines: list[tuple[float, float, float]], 
     picture = PillowImage.new("L", size, 0)
     draw = ImageDraw.Draw(picture)
     letters = font_of_cap_height("bold", 0.24 * dots)
-    text = "UTOPIAREPUBLICSPECIMEN" * 30
+    word = "UTOPIAREPUBLICSPECIMEN"
+    word_length = letters.getlength(word)
     for x, y, length in lines:
-        clip = next(
-            (text[:count] for count in range(20, len(text), 4) if letters.getlength(text[:count]) >= length * dots),
-            text,
-        )
-        draw.text((x * dots, y * dots), clip, font=letters, anchor="ls", fill=200)
+        text = word * max(1, round(length * dots / word_length))
+        draw.text((x * dots, y * dots), text, font=letters, anchor="ls", fill=200)
     return np.asarray(picture)
 
 
@@ -130,8 +128,12 @@ def _paper(height: int, width: int, random: np.random.Generator) -> NDArray[np.f
 
 def _blend(page: NDArray[np.float32], mask: NDArray[np.uint8], ink: NDArray[Any], strength: float) -> None:
     """Overprint: ink multiplies what is below where the mask covers it; ``ink`` broadcasts against ``page``."""
-    cover = (mask.astype(np.float32) * (strength / 255))[..., None]
-    page *= 1 - cover * (1 - ink / 255)
+    rows = np.flatnonzero(mask.any(axis=1))
+    if rows.size == 0:
+        return
+    part = slice(int(rows[0]), int(rows[-1]) + 1)
+    loss = np.asarray(strength / 255 * (1 - ink / 255), np.float32)
+    page[part] *= 1 - mask[part].astype(np.float32)[..., None] * loss
 
 
 @lru_cache(maxsize=6)

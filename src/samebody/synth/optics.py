@@ -16,7 +16,8 @@ from samebody.types import Pixels
 
 Picture = NDArray[np.float32]
 
-_LENS_SIGMA = 0.3  # pixels; what stays of the lens's own blur under motion
+LENS_SIGMA = 0.3
+"""Blur of the sharpest lens, pixels of the photograph; it acts before the sensor samples and prevents aliasing."""
 
 MID_GREY = 118.0
 """sRGB value of 18 % reflectance, where the noise level is stated."""
@@ -81,16 +82,15 @@ def apply_glare(picture: Picture, mask: NDArray[np.float32], strength: float) ->
 def blur(picture: Picture, sigma: float, motion_direction: float | None) -> Picture:
     """Defocus with ``sigma`` pixels, or motion of the same spread along ``motion_direction`` (radians).
 
-    A line of length L has the variance L^2 / 12; the lens (0.3 pixels) and the sampling of the line (1/6, linear) have
-    their share of the spread, so the line is as long as the rest asks. Where nothing is left, it is defocus.
+    A line of length L has the variance L^2 / 12, and its linear sampling adds 1/6; where that alone would be more than
+    is asked for, it is defocus.
     """
-    left = sigma**2 - _LENS_SIGMA**2 - 1 / 6
+    left = sigma**2 - 1 / 6
     if motion_direction is None or left <= 0:
         out = cv2.GaussianBlur(picture, (0, 0), max(sigma, 0.05), borderType=cv2.BORDER_REFLECT)
         return np.asarray(out, np.float32)
     kernel = motion_kernel(math.sqrt(12 * left), motion_direction)
-    moved = cv2.filter2D(picture, -1, kernel, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(cv2.GaussianBlur(moved, (0, 0), _LENS_SIGMA), np.float32)
+    return np.asarray(cv2.filter2D(picture, -1, kernel, borderType=cv2.BORDER_REFLECT), np.float32)
 
 
 def motion_kernel(length: float, direction: float) -> NDArray[np.float32]:

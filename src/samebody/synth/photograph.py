@@ -306,7 +306,8 @@ def expose(
     if drawn["glare_strength"] > 0:
         optics.apply_glare(picture, _glare(specimen, view, random, glare_over_mrz), drawn["glare_strength"])
     direction = drawn["blur_motion_degrees"]
-    picture = optics.blur(picture, drawn["blur_sigma_px"], None if direction is None else math.radians(direction))
+    rest = math.sqrt(max(0.0, drawn["blur_sigma_px"] ** 2 - optics.LENS_SIGMA**2))  # the lens has done its part
+    picture = optics.blur(picture, rest, None if direction is None else math.radians(direction))
     if drawn["colour_filter"]:
         picture = optics.through_colour_filter(picture)
     optics.add_noise(picture, drawn["noise_sigma"], drawn["noise_colour_share"], random)
@@ -380,8 +381,8 @@ def lay_page(
 
     ``page`` is uint8, or uint16 for linear light; the result has the units of ``page`` and ``around``.
 
-    Sampled at twice the photograph's resolution and averaged, from a page first reduced by area to about that
-    resolution, so that neither the MRZ nor the guilloche aliases.
+    Softened by the lens, reduced by area to about twice the photograph's resolution, sampled at that and averaged, so
+    that neither the MRZ nor the guilloche aliases.
     """
     height, width = around.shape[:2]
     cover = np.zeros(page.shape[:2], np.uint8)
@@ -390,6 +391,8 @@ def lay_page(
     corners = np.array([[0, 0], [columns, 0], [columns, rows], [0, rows]], np.float64)
     outline = camera.project(matrix, corners)
     scale = math.sqrt(camera.polygon_area(outline) / (rows * columns))
+    softness = optics.LENS_SIGMA / scale
+    page = np.asarray(cv2.GaussianBlur(page, (0, 0), softness, borderType=cv2.BORDER_REPLICATE))
     if 2 * scale < 1:
         size = (max(1, round(columns * 2 * scale)), max(1, round(rows * 2 * scale)))
         page = np.asarray(cv2.resize(page, size, interpolation=cv2.INTER_AREA))

@@ -72,7 +72,7 @@ _HAIRS = ((40, 30, 26), (74, 50, 34), (120, 84, 50), (190, 150, 92), (150, 148, 
 _CLOTHES = ((40, 50, 80), (90, 30, 40), (60, 60, 64), (30, 70, 60), (200, 200, 205), (110, 90, 70))
 
 
-def drawn_face(random: np.random.Generator, height: int = 540) -> Pixels:
+def drawn_face(random: np.random.Generator, height: int = 420) -> Pixels:
     """An illustrated face, so that specimens need no photograph of anyone; (height, 35/45 height, 3) uint8 RGB."""
     columns, rows = round(height * ASPECT), height
     skin = np.array(_SKINS[random.integers(len(_SKINS))], np.float32) + random.uniform(-8, 8, 3).astype(np.float32)
