@@ -1,7 +1,7 @@
 """Make the file that is really run from the file that was published: recipes, deterministic, checked by hash.
 
-Why each recipe exists stands in docs/adr/0011-derived-graphs.md. Derivation edits the graph's declarations and shape constants only;
-weights are never changed.
+Why each recipe exists stands in docs/adr/0011-derived-graphs.md. Derivation edits the graph's declarations and shape
+constants only; weights are never changed.
 """
 
 from __future__ import annotations

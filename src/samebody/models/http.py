@@ -21,6 +21,7 @@ CHUNK = 1 << 18
 _MAX_PAGE_BYTES = 64 * 2**20
 _TAIL_BYTES = 1 << 18
 _TRIES = 3
+_SILENCES = 2
 _AGENT = "samebody-models-pull"
 
 
@@ -34,6 +35,8 @@ class Network:
         proxy: address of a proxy for http and https; None takes the environment's.
         certificate_bundle: file with trusted authorities; None takes the system's.
         trusted_hosts: hosts whose certificate is not verified (pip's ``trusted-host``).
+        silences: how often in a row a host could not be reached; shared by everything that one pull asks, so that
+            a host behind a closed firewall costs its timeout twice and not once a record.
     """
 
     offline: bool = False
@@ -41,6 +44,7 @@ class Network:
     proxy: str | None = None
     certificate_bundle: str | None = None
     trusted_hosts: frozenset[str] = field(default_factory=frozenset)
+    silences: dict[str, int] = field(default_factory=dict)
 
     def open(self, url: str, headers: dict[str, str] | None = None) -> Response:
         """Open ``url``; the answer must be closed.
@@ -58,6 +62,9 @@ class Network:
                 f"{parts.hostname} was not asked, because the setting offline is on.",
                 hint="Set SAMEBODY_MIRROR_DIR to a folder filled by `samebody models pull --mirror`.",
             )
+        host = parts.netloc.rpartition("@")[2]
+        if self.silences.get(host, 0) >= _SILENCES:
+            raise NoNetworkError(f"{parts.hostname} could not be reached before and was not asked again.")
         clean, authorization = _split_credentials(url)
         request = urllib.request.Request(clean, headers={"User-Agent": _AGENT, **(headers or {})})
         if authorization:
@@ -69,7 +76,9 @@ class Network:
             kind = MissingSourceError if error.code in (401, 403, 404, 410) else NoNetworkError
             raise kind(f"{parts.hostname} answered {error.code} {error.reason}.") from None
         except (OSError, HTTPException, ValueError) as error:
+            self.silences[host] = self.silences.get(host, 0) + 1
             raise NoNetworkError(f"{parts.hostname} cannot be reached ({_why(error)}).") from None
+        self.silences.pop(host, None)
         return Response(answer, answer.headers, answer.geturl(), answer.status)
 
     def page(self, url: str, accept: str = "*/*") -> tuple[str, str, str]:
@@ -182,7 +191,7 @@ class RangedFile(io.RawIOBase):
     def _read_tail(self) -> bytes:
         """The end of the file is read once and kept: a zip's directory is read in many small steps."""
         if self._tail is None:
-            with self._range(self._tail_start) as answer:
+            with self._range(self._tail_start, self._size) as answer:
                 parts = []
                 while part := answer.read(CHUNK):
                     parts.append(part)
@@ -197,7 +206,8 @@ class RangedFile(io.RawIOBase):
             try:
                 if self._line is None or self._line_position != self._position:
                     self._hang_up()
-                    self._line, self._line_position = self._range(self._position), self._position
+                    stop = self._stop if self._position < self._stop else self._size
+                    self._line, self._line_position = self._range(self._position, stop), self._position
                 data = self._line.read(wanted)
                 if not data and self._position == self._stop:  # more is wanted than was expected
                     self._stop = self._size
@@ -211,8 +221,7 @@ class RangedFile(io.RawIOBase):
             self._hang_up()
         raise cast(NoNetworkError, last)
 
-    def _range(self, start: int) -> Response:
-        stop = self._stop if start < self._stop else self._size
+    def _range(self, start: int, stop: int) -> Response:
         answer = self._network.open(self._url, {"Range": f"bytes={start}-{stop - 1}"})
         if answer.status != 206 or not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             answer.close()

