@@ -22,6 +22,7 @@ class Container:
         jpeg_quality: see :func:`samebody.capture.jpeg.estimate_quality`; None when not JPEG.
         adobe: an Adobe marker says that CMYK is stored inverted.
         white_is_zero: TIFF photometric interpretation 0.
+        scans: passes over all pixels that decoding takes (progressive JPEG).
     """
 
     format: str
@@ -34,6 +35,7 @@ class Container:
     jpeg_quality: int | None = None
     adobe: bool = False
     white_is_zero: bool = False
+    scans: int = 1
 
 
 _PDF_HEADER_WINDOW = 1024  # PDF readers look for "%PDF-" in the first 1024 bytes (ISO 32000-1, annex H.3.4.1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
+import importlib
 import io
 import warnings
 from collections.abc import Callable
@@ -41,7 +42,7 @@ def _mute_libtiff() -> None:
     The handler is looked up through Pillow's own extension module, so that it is that of the library Pillow uses.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
-        library = ctypes.CDLL(PillowImage.core.__file__)
+        library = ctypes.CDLL(importlib.import_module("PIL._imaging").__file__)
         library.TIFFSetErrorHandler.argtypes = (ctypes.c_void_p,)
         library.TIFFSetErrorHandler.restype = ctypes.c_void_p
         library.TIFFSetErrorHandler(None)
@@ -66,6 +67,10 @@ _OPENERS: dict[str, Callable[[io.BytesIO], PillowImage.Image]] = {
     "heic": open_heic,
     "avif": open_avif,
 }
+
+
+MAX_SCAN_WORK = 2_000_000_000
+"""Pixels times scans of a progressive picture: 100 million pixels with twenty scans, about a minute of work."""
 
 
 def decode_image(
@@ -101,6 +106,11 @@ def decode_image(
     kind = _picture_kind(data)
     container = _walk(kind, data)
     _check_size(container.width, container.height, limits)
+    if container.scans * container.width * container.height > MAX_SCAN_WORK:
+        raise errors.TooComplexError(
+            f"The picture has {container.scans} scans over {container.width}x{container.height} pixels.",
+            hint="Save it as an ordinary JPEG.",
+        )
     containers.refuse_polyglot(data, container)
     try:
         pixels, info = _decode(data, container, limits, max_side)

@@ -18,9 +18,6 @@ _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 MAX_SCANS = 100
 """Scans of one picture. Progressive encoders write about ten; every scan costs a pass over all pixels."""
 
-MAX_SCAN_WORK = 2_000_000_000
-"""Pixels times scans: 100 million pixels with twenty scans."""
-
 # Luminance table of ITU-T T.81, table K.1, in zigzag order: what the quality of the IJG library scales.
 _STANDARD_LUMINANCE = np.array(
     [
@@ -106,8 +103,8 @@ def walk(data: bytes) -> Container:
             if frame is None:
                 raise errors.CorruptError("The JPEG picture has pixels before its frame header.")
             scans += 1
-            if scans > MAX_SCANS or scans * frame[0] * frame[1] > MAX_SCAN_WORK:
-                raise errors.TooComplexError(f"The JPEG picture has more than {scans - 1} scans.")
+            if scans > MAX_SCANS:
+                raise errors.TooComplexError(f"The JPEG picture has more than {MAX_SCANS} scans.")
             match = _NEXT_MARKER.search(data, position)
             if match is None:
                 _need(data, len(data) + 1)
@@ -117,7 +114,7 @@ def walk(data: bytes) -> Container:
         raise errors.CorruptError("The JPEG file holds no picture.")
     width, height, precision, table = frame
     quality = estimate_quality(tables[table]) if table in tables else None
-    return Container("jpeg", width, height, position, tuple(metadata), exif, precision, quality, adobe)
+    return Container("jpeg", width, height, position, tuple(metadata), exif, precision, quality, adobe, scans=scans)
 
 
 @cache
