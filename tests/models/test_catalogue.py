@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from samebody.config import Settings
 from samebody.errors import NotMeasuredError
@@ -217,3 +219,32 @@ def test_a_record_cannot_be_changed_in_place(settings: Settings) -> None:
     record: ModelRecord = catalogue(settings)["face/sface"]
     with pytest.raises(ValueError, match="frozen"):
         record.version = "x"  # type: ignore[misc]
+
+
+@given(
+    position=st.integers(0, 1500),
+    length=st.integers(0, 40),
+    replacement=st.binary(max_size=12)
+    | st.sampled_from([b"[" * 3000, b"= 1", b'"""', b"\n[input]\n", b"1e999", b"nan"]),
+)
+def test_a_record_with_anything_in_it_is_read_or_refused(
+    settings: Settings, position: int, length: int, replacement: bytes
+) -> None:
+    folder = settings.records_dirs[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    text = record_text(DATA, sources=OWN).encode()
+    (folder / "tiny.toml").write_bytes(text[:position] + replacement + text[position + length :])
+    try:
+        assert isinstance(next(iter(read_records(folder).values())), ModelRecord)
+    except RecordError as error:
+        assert "tiny.toml" in str(error)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=50).map(lambda text: f'{{"space": "{text}"}}'.encode()))
+def test_a_sidecar_with_anything_in_it_is_refused(settings: Settings, content: bytes) -> None:
+    folder = settings.records_dirs[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tiny.toml").write_text(record_text(DATA, sources=OWN))
+    (folder / "tiny.points.json").write_bytes(content)
+    with pytest.raises(RecordError, match=r"tiny\.points\.json"):
+        read_records(folder)

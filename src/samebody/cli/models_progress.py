@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+from rich.table import Column
 
 from samebody.models.pulling import PullResult, SilentPull
 
@@ -30,10 +31,11 @@ class PullProgress(SilentPull, AbstractContextManager["PullProgress"]):
     def __init__(self, count: int) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+            BarColumn(bar_width=16),
+            DownloadColumn(table_column=Column(no_wrap=True)),
+            TransferSpeedColumn(table_column=Column(no_wrap=True)),
+            expand=True,
             console=self._console,
             transient=True,
         )

@@ -179,6 +179,8 @@ def _read_record(path: Path, *, bundled: bool, with_sidecar: bool = True) -> tup
         record = ModelRecord.model_validate(fields).located(path, bundled=bundled)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         return None, [f"{path}: {error}"]
+    except RecursionError:
+        return None, [f"{path}: nested too deeply"]
     except ValidationError as error:
         return None, _mistakes(path, error)
     sidecar_file = sidecar_path(path)

@@ -90,7 +90,7 @@ class Network:
                     text = answer.read(_MAX_PAGE_BYTES).decode("utf-8", errors="replace")
                     return answer.headers.get_content_type(), text, answer.url
             except NoNetworkError as error:
-                last = error
+                last = last or error  # the first says why, the last only that it was given up
         raise cast(NoNetworkError, last)
 
     def _opener(self, scheme: str, host: str) -> urllib.request.OpenerDirector:
@@ -215,9 +215,9 @@ class RangedFile(io.RawIOBase):
                 if data:
                     self._line_position += len(data)
                     return data
-                last = NoNetworkError(f"{urlsplit(self._url).hostname} broke off.")
+                last = last or NoNetworkError(f"{urlsplit(self._url).hostname} broke off.")
             except NoNetworkError as error:
-                last = error
+                last = last or error
             self._hang_up()
         raise cast(NoNetworkError, last)
 
