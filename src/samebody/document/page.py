@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from samebody.document.page_edges import gradient_planes, snap_quad
 from samebody.document.types import Matrix, MrzFormat, MrzReading, Page, apply_homography
 from samebody.types import Image, Pixels, Point
 
-Points = NDArray[np.float64]
+Points = NDArray[np.floating[Any]]
 Quad = tuple[Point, Point, Point, Point]
 
 # Where the zone lies on the page, millimetres: left edge of the first character, right edge of the last, cap line of
@@ -40,6 +41,15 @@ class Border:
 
     quad: Points
     confidence: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Guess:
+    """Corners (4, 2) on the photograph, how well they fit, and how many sides were seen."""
+
+    quad: Points
+    score: float
+    sides: int
 
 
 class PageFinder(stage.Stage):
@@ -68,14 +78,14 @@ class PageFinder(stage.Stage):
         Returns:
             The rectified page, or None when neither a border nor a zone gives it.
         """
-        border = self._border(image.pixels)
         if mrz is None:
+            border = self._border(image.pixels)
             if border is None or border.confidence < self.parameters.min_confidence:
                 return None
             quad, width_mm, height_mm = self._landscape(border.quad)
             return self._rectify(image.pixels, quad, width_mm, height_mm, border.confidence, False, "border", None)
         width_mm, height_mm = mrz.format.page_millimetres
-        quad, sides = self._guided(image.pixels, mrz, border)
+        quad, sides = self._guided(image.pixels, mrz)
         # One side may be hidden or cut off; with fewer, the zone alone says where the page is.
         source = "both" if sides >= 3 else "mrz"
         confidence = 0.25 + 0.75 * sides / 4 if sides >= 3 else 0.3
@@ -83,38 +93,56 @@ class PageFinder(stage.Stage):
 
     # ------------------------------------------------------------------------------------------------ guided by the MRZ
 
-    def _guided(self, pixels: Pixels, mrz: MrzReading, border: Border | None) -> tuple[Points, int]:
+    def _guided(self, pixels: Pixels, mrz: MrzReading) -> tuple[Points, int]:
         """The page's corners that fit both the zone and the edges seen, and how many sides were seen."""
         predicted = predict_quad(mrz)
         scale = min(1.0, self.parameters.working_side / max(pixels.shape[:2]))
         small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
         gradients = gradient_planes(small)
-        width_mm, height_mm = mrz.format.page_millimetres
+        width_mm, _ = mrz.format.page_millimetres
         millimetre = float(np.linalg.norm(predicted[1] - predicted[0])) / width_mm * scale
-        starts = [predicted]
-        up = predicted[[0, 1]] - predicted[[3, 2]]
-        along = predicted[1] - predicted[0]
-        for stretch, squeeze in ((-0.12, 0.0), (0.12, 0.0), (0.0, 0.09), (0.0, -0.09), (-0.1, 0.08), (0.08, -0.08)):
+        up, along = predicted[[0, 1]] - predicted[[3, 2]], predicted[1] - predicted[0]
+        starts = []
+        # The far edge hangs on the perspective, which the zone does not show: several places are tried.
+        for stretch, squeeze in ((0.0, 0.0), (-0.12, 0.0), (0.12, 0.0), (-0.05, 0.09), (0.05, -0.09)):
             moved = predicted.copy()
             moved[[0, 1]] += stretch * up
             moved[0] += squeeze * along
             moved[1] -= squeeze * along
             starts.append(moved)
-        if border is not None:
-            turns = [np.roll(border.quad, -k, axis=0) for k in range(4)]
-            starts.append(min(turns, key=lambda quad: float(np.linalg.norm(quad - predicted, axis=1).sum())))
-        best, best_score, best_sides = predicted, -np.inf, 0
+        options = self._snap(gradients, starts, scale, millimetre, mrz)
+        if not options or options[0].sides < 4:
+            border = self._border(pixels)
+            if border is not None:
+                turns = [np.roll(border.quad, -k, axis=0) for k in range(4)]
+                nearest = min(turns, key=lambda quad: float(np.linalg.norm(quad - predicted, axis=1).sum()))
+                options += self._snap(gradients, [nearest], scale, millimetre, mrz)
+                options.sort(key=lambda option: -option.score)
+        if not options:
+            return predicted, 0
+        # A printed band inside the page can stand out more than the border: of the nearly best, the largest.
+        good = [option for option in options if option.score > options[0].score - 0.5]
+        chosen = max(good, key=lambda option: cv2.contourArea(option.quad.astype(np.float32)))
+        fine, strengths = snap_quad(gradients, chosen.quad * scale, (1.2 * millimetre,) * 4)
+        if all(strengths) and zone_misfit(fine / scale, mrz) < MAX_MISFIT:
+            return fine / scale, chosen.sides
+        return chosen.quad, chosen.sides
+
+    @staticmethod
+    def _snap(
+        gradients: NDArray[np.float32], starts: list[Points], scale: float, millimetre: float, mrz: MrzReading
+    ) -> list[_Guess]:
+        """Quadrilaterals snapped from several starts, best first, without those that the zone contradicts."""
+        reaches = (6.5 * millimetre, 6.5 * millimetre, 4.0 * millimetre, 4.0 * millimetre)
+        guesses: list[_Guess] = []
         for start in starts:
-            quad, strengths = snap_quad(
-                gradients, start * scale, (6.5 * millimetre, 6.5 * millimetre, 4.0 * millimetre, 4.0 * millimetre)
-            )
+            quad, strengths = snap_quad(gradients, start * scale, reaches)
+            sides = sum(strength > 0 for strength in strengths)
             misfit = zone_misfit(quad / scale, mrz)
-            score = sum(min(strength, 8.0) for strength in strengths) - 4.0 * max(0.0, misfit - 0.8)
-            if score > best_score:
-                best, best_score, best_sides = quad / scale, score, sum(strength > 0 for strength in strengths)
-                if misfit > MAX_MISFIT:
-                    best_sides = 0
-        return (best, best_sides) if best_sides >= 3 else (predicted, best_sides)
+            if sides >= 3 and misfit < MAX_MISFIT:
+                score = sum(min(strength, 8.0) for strength in strengths) - 4.0 * max(0.0, misfit - 0.8)
+                guesses.append(_Guess(quad / scale, score, sides))
+        return sorted(guesses, key=lambda guess: -guess.score)
 
     # ------------------------------------------------------------------------------------------------ border
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,16 +111,16 @@ class Page:
         height, width = self.image.shape[:2]
         return width / self.pixels_per_mm, height / self.pixels_per_mm
 
-    def to_page(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def to_page(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Photograph points, shape (n, 2), in pixels of the rectified page."""
         return apply_homography(self.homography, points)
 
-    def to_photograph(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def to_photograph(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Rectified-page points, shape (n, 2), in pixels of the photograph."""
         return apply_homography(np.asarray(np.linalg.inv(self.homography), np.float64), points)
 
 
-def apply_homography(homography: Matrix, points: NDArray[np.float64]) -> NDArray[np.float64]:
+def apply_homography(homography: Matrix, points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Points of shape (n, 2) through a (3, 3) projective map."""
     mapped = np.column_stack([points, np.ones(len(points))]) @ homography.T
     result: NDArray[np.float64] = mapped[:, :2] / mapped[:, 2:]
