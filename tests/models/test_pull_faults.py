@@ -21,7 +21,7 @@ from samebody.models.store import Store
 
 from .factory import Served, files_in, picture, picture_record, sha256
 
-DATA = picture(100_000)
+DATA = picture(40_000)
 CHILD = """
 import sys
 from pathlib import Path
