@@ -117,8 +117,9 @@ def mounted(folder: Path, options: str) -> Iterator[Path]:
 def test_a_full_disk_is_said_and_nothing_is_left(
     server: Served, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.files["/square.png"] = DATA
-    record = picture_record(DATA, sources=[{"kind": "url", "url": f"{server.address}/square.png"}])
+    large = picture(100_000)
+    server.files["/square.png"] = large
+    record = picture_record(large, sources=[{"kind": "url", "url": f"{server.address}/square.png"}])
     with mounted(tmp_path / "disk", "size=64k") as disk:
         small = settings.model_copy(update={"models_dir": disk / "models"})
         with pytest.raises(DiskFullError, match="has room for"):
