@@ -96,13 +96,12 @@ def format_names(primary: str, secondary: str, length: int) -> str:
     end; when the surname leaves no room for one of them, the surname is cut so that one initial stays.
     """
     surname, given = transliterate(primary), transliterate(secondary)
+    if given and len(surname) + 2 + len(given) > length:
+        surname = surname[: length - 3].rstrip("<")
     whole = f"{surname}<<{given}" if given else surname
-    if len(whole) > length:
-        if given and len(surname) + 3 > length:
-            surname = surname[: length - 3]
-            whole = f"{surname}<<{given}"
-        whole = whole[:length]
-    if whole.endswith("<") and len(whole) == length:
-        # The last place of a cut field holds a letter, so that a reader sees that it was cut.
-        whole = whole.rstrip("<")
-    return whole.ljust(length, "<")
+    # The last place of a cut field holds a letter, so that a reader sees that it was cut: when a filler would come to
+    # stand there, the surname gives up a letter more.
+    while len(whole) > length and whole[length - 1] == "<" and len(surname) > 1:
+        surname = surname[:-1].rstrip("<")
+        whole = f"{surname}<<{given}" if given else surname
+    return whole[:length].ljust(length, "<")

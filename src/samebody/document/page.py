@@ -111,18 +111,17 @@ class PageFinder(stage.Stage):
             moved[1] -= squeeze * along
             starts.append(moved)
         options = self._snap(gradients, starts, scale, millimetre, mrz)
-        if not options or options[0].sides < 4:
-            border = self._border(pixels)
-            if border is not None:
-                turns = [np.roll(border.quad, -k, axis=0) for k in range(4)]
-                nearest = min(turns, key=lambda quad: float(np.linalg.norm(quad - predicted, axis=1).sum()))
-                options += self._snap(gradients, [nearest], scale, millimetre, mrz)
-                options.sort(key=lambda option: -option.score)
+        border = self._border(small)
+        if border is not None:
+            turns = [np.roll(border.quad / scale, -k, axis=0) for k in range(4)]
+            nearest = min(turns, key=lambda quad: float(np.linalg.norm(quad - predicted, axis=1).sum()))
+            closed = self._snap(gradients, [nearest], scale, millimetre, mrz, reach_mm=2.0)
+            # An outline that closes by itself and holds the zone in its place is better than four single edges.
+            if closed and (not options or closed[0].score > options[0].score - 6.0):
+                options = closed
         if not options:
             return predicted, 0
-        # A printed band inside the page can stand out more than the border: of the nearly best, the largest.
-        good = [option for option in options if option.score > options[0].score - 0.5]
-        chosen = max(good, key=lambda option: cv2.contourArea(option.quad.astype(np.float32)))
+        chosen = options[0]
         fine, strengths = snap_quad(gradients, chosen.quad * scale, (1.2 * millimetre,) * 4)
         if all(strengths) and zone_misfit(fine / scale, mrz) < MAX_MISFIT:
             return fine / scale, chosen.sides
@@ -130,10 +129,16 @@ class PageFinder(stage.Stage):
 
     @staticmethod
     def _snap(
-        gradients: NDArray[np.float32], starts: list[Points], scale: float, millimetre: float, mrz: MrzReading
+        gradients: NDArray[np.float32],
+        starts: list[Points],
+        scale: float,
+        millimetre: float,
+        mrz: MrzReading,
+        reach_mm: float = 6.5,
     ) -> list[_Guess]:
         """Quadrilaterals snapped from several starts, best first, without those that the zone contradicts."""
-        reaches = (6.5 * millimetre, 6.5 * millimetre, 4.0 * millimetre, 4.0 * millimetre)
+        far, near = reach_mm * millimetre, min(reach_mm, 4.0) * millimetre
+        reaches = (far, far, near, near)
         guesses: list[_Guess] = []
         for start in starts:
             quad, strengths = snap_quad(gradients, start * scale, reaches)
