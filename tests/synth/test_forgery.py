@@ -29,7 +29,7 @@ def failed_checks(lines: tuple[str, ...]) -> set[str]:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_recomputed_date_agrees_in_both_zones_and_has_valid_check_digits(format: Format) -> None:
-    for seed in range(2):
+    for seed in (0,) if format != "TD1" else (0, 1):
         before, after = (render(format, seed=seed, dots_per_inch=DPI, forgery=f) for f in (None, "date_recomputed"))
         name = after.truth.parameters["edited_field"]
         assert after.truth.fields[name] != before.truth.fields[name]
@@ -43,7 +43,7 @@ def test_a_recomputed_date_agrees_in_both_zones_and_has_valid_check_digits(forma
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_plain_date_agrees_in_both_zones_but_its_check_digit_is_wrong(format: Format) -> None:
-    for seed in range(2):
+    for seed in (0,) if format != "TD1" else (0, 1):
         before, after = (render(format, seed=seed, dots_per_inch=DPI, forgery=f) for f in (None, "date_plain"))
         name = after.truth.parameters["edited_field"]
         assert icao9303.parse(after.truth.mrz_lines, today=TODAY).raw[name] == date_field(after.truth.fields[name])
@@ -89,13 +89,17 @@ def test_digital_edits_touch_only_the_polygons_that_the_truth_names(species: str
 def test_the_ghost_still_shows_the_first_portrait_after_a_swap() -> None:
     before, after = (render("TD3", seed=12, dots_per_inch=DPI, forgery=f) for f in (None, "portrait_swap"))
 
-    def cut(image: Image, quad: object) -> np.ndarray:
+    def likeness(quad: object) -> float:
+        """Correlation of the two pages within ``quad``, at the scale of a face's features."""
         (left, top), _, (right, bottom), _ = quad  # type: ignore[misc]
-        return image.pixels[round(top) : round(bottom), round(left) : round(right)].astype(float)
+        parts = [
+            cv2.GaussianBlur(page.image.pixels[round(top) : round(bottom), round(left) : round(right)], (0, 0), 3)
+            for page in (before, after)
+        ]
+        return float(np.corrcoef(parts[0].ravel(), parts[1].ravel())[0, 1])
 
-    portrait, ghost = before.truth.portrait, before.truth.ghost
-    assert np.abs(cut(before.image, portrait) - cut(after.image, portrait)).mean() > 12
-    assert np.abs(cut(before.image, ghost) - cut(after.image, ghost)).mean() < 5
+    assert likeness(before.truth.ghost) > 0.98
+    assert likeness(before.truth.portrait) < 0.95
 
 
 def test_the_substitute_that_is_given_is_the_one_pasted_in() -> None:
@@ -163,8 +167,9 @@ def test_a_screen_keeps_the_brightness_of_white_and_splits_pixels_into_stripes()
 
 def test_a_recaptured_screen_shows_a_grid_that_a_photograph_of_the_page_does_not() -> None:
     conditions = {
-        "character_height_px": 26.0, "rotation_degrees": 2.0, "quarter_turn_degrees": 0, "tilt_degrees": 3.0, "noise_sigma": 1.0,
-        "blur_sigma_px": 0.4, "blur_motion_degrees": None, "glare_strength": 0.0, "jpeg_quality": 95, "open_booklet": False,
+        "character_height_px": 26.0, "rotation_degrees": 2.0, "quarter_turn_degrees": 0, "tilt_degrees": 3.0,
+        "noise_sigma": 1.0, "blur_sigma_px": 0.4, "blur_motion_degrees": None, "glare_strength": 0.0,
+        "jpeg_quality": 95, "open_booklet": False,
     }  # fmt: skip
     peaks = {}
     for species in (None, "screen_recapture"):
@@ -182,8 +187,8 @@ def test_a_recaptured_screen_shows_a_grid_that_a_photograph_of_the_page_does_not
 
 def test_a_page_edited_on_a_scan_can_be_photographed() -> None:
     forged = render("TD3", seed=12, dots_per_inch=DPI, forgery="date_plain")
-    on_page = photograph(forged, difficulty="clean", seed=1, edited_on="page")
-    on_photograph = photograph(forged, difficulty="clean", seed=1)
+    on_page = photograph(forged, difficulty="clean", seed=1, edited_on="page", megapixels=0.5)
+    on_photograph = photograph(forged, difficulty="clean", seed=1, megapixels=0.5)
     assert on_page.truth.parameters["edited_on"] == "page"
     assert on_page.image.source.jpeg_quality == on_page.truth.parameters["jpeg_quality"]
     assert on_photograph.image.source.jpeg_quality == on_photograph.truth.parameters["jpeg_quality_saved"]
@@ -192,11 +197,11 @@ def test_a_page_edited_on_a_scan_can_be_photographed() -> None:
 
 def test_forging_is_reproducible() -> None:
     for species in FORGERIES:
-        first, again = (render("TD2", seed=9, dots_per_inch=DPI, forgery=species) for _ in range(2))
+        first, again = (render("TD1", seed=9, dots_per_inch=DPI, forgery=species) for _ in range(2))
         assert first.image.pixels.tobytes() == again.image.pixels.tobytes()
         assert first.truth == again.truth
         assert first.truth.forgery == species
-        shots = [photograph(page, difficulty="clean", seed=2) for page in (first, again)]
+        shots = [photograph(page, difficulty="clean", seed=2, megapixels=0.4) for page in (first, again)]
         assert shots[0].jpeg == shots[1].jpeg
 
 
@@ -206,7 +211,6 @@ def test_a_screen_cannot_be_scanned() -> None:
 
 
 def test_saving_twice_leaves_the_traces_of_two_compressions() -> None:
-    """Decoding what was encoded gives the pixels back that a third reader sees: the forger works on the lossy picture."""
     shot = scan(render("TD3", seed=12, dots_per_inch=DPI, forgery="viz_mismatch"), seed=3)
     assert shot.truth.parameters["jpeg_quality_saved"] == shot.image.source.jpeg_quality
     assert (optics.decode_jpeg(shot.jpeg) == shot.image.pixels).all()

@@ -217,9 +217,10 @@ def test_fine_lines_average_out_instead_of_aliasing() -> None:
 
 def test_glare_keeps_off_the_mrz_where_the_ranges_say_so(passport: Specimen) -> None:
     plain = replace(passport, image=Image(np.full_like(passport.image.pixels, 100)))
-    for seed in range(4):
-        with_glare = photograph(plain, difficulty="moderate", seed=seed, conditions=STILL | {"glare_strength": 0.6})
-        without = photograph(plain, difficulty="moderate", seed=seed, conditions=STILL)
+    for seed in range(2):
+        still = STILL | {"character_height_px": 16.0}
+        with_glare = photograph(plain, difficulty="moderate", seed=seed, conditions=still | {"glare_strength": 0.6})
+        without = photograph(plain, difficulty="moderate", seed=seed, conditions=still)
         zone = np.zeros(with_glare.image.pixels.shape[:2], np.uint8)
         cv2.fillPoly(zone, [np.rint(np.array(with_glare.truth.mrz)).astype(np.int32)], 1)
         change = with_glare.image.pixels[..., 1].astype(int) - without.image.pixels[..., 1]

@@ -40,7 +40,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_document(fo
 
 @pytest.mark.parametrize(("format", "side"), ALL_SIDES)
 def test_a_page_has_the_size_of_its_format_and_everything_lies_on_it(format: Format, side: Side) -> None:
-    specimen = render(format, seed=5, side=side, dots_per_inch=DPI)
+    specimen = render(format, seed=8, side=side, dots_per_inch=DPI)
     layout = specimen.layout
     assert abs(specimen.image.width - layout.width * DPI / 25.4) <= 0.5
     assert abs(specimen.image.height - layout.height * DPI / 25.4) <= 0.5
