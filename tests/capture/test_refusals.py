@@ -250,6 +250,10 @@ def test_avif_is_read_where_pillow_can(monkeypatch: pytest.MonkeyPatch) -> None:
     image = decode_image(data)
     assert image.source.format == "avif" and (image.width, image.height) == (64, 48)
     assert np.abs(image.pixels.astype(int) - scene()).mean() < 4
+    exif = PillowImage.Exif()
+    exif[0x112] = 6
+    turned = decode_image(encode(scene(), "AVIF", quality=95, exif=exif))
+    assert np.abs(turned.pixels.astype(int) - np.rot90(scene(), -1)).mean() < 4
     monkeypatch.setattr(features, "check", lambda name: False)
     with pytest.raises(errors.DecoderNotInstalledError):
         decode_image(data)
