@@ -67,7 +67,7 @@ def command(out: Path, show_pictures: bool) -> int:
 
     console = Console()
     settings = load_settings()
-    pull_missing(settings, console)
+    pull_missing(settings)
     out.mkdir(parents=True, exist_ok=True)
     table = Table("case", "policy", "verdict", "face", "what decided", "report", title="samebody demo")
     as_expected = True
@@ -97,14 +97,15 @@ def command(out: Path, show_pictures: bool) -> int:
     return 0 if as_expected else 1
 
 
-def pull_missing(settings: Settings, console: object) -> None:
+def pull_missing(settings: Settings) -> None:
     """Pull every record that the demo needs and that is not there yet."""
-    from samebody.models import catalogue, pull
+    from samebody.cli.models_progress import PullProgress
+    from samebody.models import catalogue, pull, require_all
 
-    records = catalogue(settings)
-    needed = [r for r in records.values() if r.task not in ("example",) or r.id in EXAMPLES]
-    for record in needed:
-        pull(record, settings)
+    needed = [record for record in catalogue(settings).values() if record.task != "example" or record.id in EXAMPLES]
+    with PullProgress(len(needed)) as observer:
+        results = pull(needed, settings, observer=observer)
+    require_all(results)
 
 
 EXAMPLES = (GENUINE_PORTRAIT, GENUINE_SELFIE, IMPOSTOR_SELFIE, OTHER_PORTRAIT)
@@ -125,7 +126,7 @@ def credits(settings: Settings) -> Iterator[str]:
     records = catalogue(settings)
     for identifier in EXAMPLES:
         record = records[identifier]
-        yield f"{identifier}: {record.origin} ({record.licence.spdx})"
+        yield f"{identifier}: {record.licence.notice}"
 
 
 def play(settings: Settings, out: Path) -> Iterator[tuple[Scene, Verification]]:
