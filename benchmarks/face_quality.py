@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samebody.face import FaceAnalyser
-from samebody.face.quality.unified import WEIGHTS, unified_features, unified_from_features
+from samebody.face.quality.unified import unified_features, unified_from_features
 from samebody.measure import error_versus_discard, threshold_at_fmr
 from samebody.types import Image, Pixels
 
@@ -36,6 +36,15 @@ TUNED_KINDS = ("none", "blur", "noise", "darken", "jpeg", "low_resolution", "occ
 UNSEEN_KINDS = ("motion", "shade")
 LIMIT = 0.2
 UPSCALE = 3
+CANDIDATES = (
+    *("sharpness", "dynamic_range", "under_exposure_prevention", "over_exposure_prevention", "eyes_visible"),
+    *("illumination_uniformity", "head_pose_yaw_frontal_alignment", "head_pose_pitch_frontal_alignment"),
+    *("face_occlusion_prevention", "mouth_occlusion_prevention", "inter_eye_distance", "compression_artefacts"),
+    *("detector_confidence", "mesh_presence"),
+)
+"""What the unified score may weigh: causes of a bad comparison, not framing, background or a smile."""
+PENALTY = 3e-4
+"""On each unit of weight, so that a feature must earn its place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +52,7 @@ class Assessed:
     """One picture: who, how degraded, its template and what was measured; template None when no face was usable."""
 
     subject: int
+    picture: int
     kind: str
     strength: float
     template: NDArray[np.float32] | None
@@ -118,10 +128,11 @@ def assess(subjects: Sequence[int], kinds: Sequence[str], seed: int, rounds: int
         pixels = degrade(cv2.cvtColor(large, cv2.COLOR_GRAY2RGB), kind, strength, random)
         analysis = analyser.analyse(Image(pixels))
         if analysis.template is None or analysis.quality is None or analysis.chosen is None:
-            return Assessed(subject, kind, strength, None, {}, {}, 0.0)
+            return Assessed(subject, index, kind, strength, None, {}, {}, 0.0)
         components = {c.name: float(c.value) for c in analysis.quality.components}
         return Assessed(
             subject,
+            index,
             kind,
             strength,
             analysis.template.vector,
@@ -159,7 +170,8 @@ def mated_set(samples: list[Assessed], threshold: float) -> MatedSet:
     vectors = np.stack([sample.template for sample in usable])
     subject = np.array([sample.subject for sample in usable])
     left, right = np.triu_indices(len(usable), 1)
-    same = subject[left] == subject[right]
+    picture = np.array([sample.picture for sample in usable])
+    same = (subject[left] == subject[right]) & (picture[left] != picture[right])
     left, right = left[same], right[same]
     scores = np.einsum("nd,nd->n", vectors[left], vectors[right]).astype(np.float64)
     return MatedSet(usable, left, right, scores, threshold, len(samples) - len(usable))
@@ -243,7 +255,7 @@ def tune(rounds: int, workers: int) -> dict[str, float]:
     subjects = range(1, 21)
     threshold = clean_threshold(subjects, workers)
     sets = [mated_set(assess(subjects, TUNED_KINDS, seed, rounds, workers), threshold) for seed in (11, 12)]
-    names = sorted({name for pairs in sets for sample in pairs.samples for name in sample.features})
+    names = list(CANDIDATES)
 
     def objective(weights: dict[str, float]) -> float:
         total = 0.0
@@ -251,14 +263,14 @@ def tune(rounds: int, workers: int) -> dict[str, float]:
             quality = np.array([unified_from_features(sample.features, weights) for sample in pairs.samples])
             curve = error_versus_discard(pairs.scores, quality[pairs.left], quality[pairs.right], threshold)
             total += sum(curve.partial_area(limit) for limit in (0.1, 0.2, 0.4))
-        return total / (3 * len(sets)) + 1e-4 * sum(weights.values())
+        return total / (3 * len(sets)) + PENALTY * sum(weights.values())
 
     for pairs in sets:
         print("start", pairs.rate(), "pairs", len(pairs.scores), "lost", pairs.lost)
         for name in names:
             quality = np.array([sample.features.get(name, 0.5) for sample in pairs.samples])
             print(f"   {name:45s} {pairs.area(quality):.4f}")
-    weights = dict.fromkeys(names, 0.0) | dict(WEIGHTS)
+    weights = dict.fromkeys(names, 0.0) | {"detector_confidence": 1.0, "sharpness": 1.0}
     best = objective(weights)
     for step in (1.0, 0.5, 0.25):
         improved = True
