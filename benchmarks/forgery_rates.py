@@ -24,6 +24,9 @@ from benchmarks import specimens
 SPECIES = ("date_recomputed", "date_plain", "viz_mismatch", "portrait_swap", "reprint", "screen_recapture")
 BONA_FIDE = "bona-fide"
 FORMATS = ("TD1", "TD2", "TD3")
+GHOST_FMR = 1e-2
+"""False match rate at which portrait and ghost image count as one person, as in the verification pipeline."""
+
 OUTCOMES = ("fail", "unsure", "pass", "not_run")
 
 Case = tuple[str, str, str, str, int]
@@ -39,26 +42,53 @@ def _start() -> None:
     cv2.setNumThreads(1)
     from samebody.config import load_settings
     from samebody.document import DocumentReader
+    from samebody.errors import NotMeasuredError
     from samebody.face import FaceAnalyser
+    from samebody.models import catalogue
 
     settings = load_settings(threads=1)
     _tools["reader"] = DocumentReader(settings)
     _tools["face"] = FaceAnalyser(settings)
+    try:
+        _tools["point"] = catalogue(settings)["face/sface"].operating_point(GHOST_FMR)
+    except NotMeasuredError:
+        _tools["point"] = None
+
+
+def portraits(image: Any, reading: Any) -> tuple[Any, ...]:
+    """The faces on the document as the verification pipeline hands them to the checks: portrait first, then ghosts."""
+    from samebody.document import PortraitEvidence
+    from samebody.match import compare
+    from samebody.types import Image, Region
+
+    role, shown = ("document", image) if reading.page is None else ("page", Image(reading.page.image))
+    analysis = _tools["face"].analyse(shown, role="document")
+    if analysis.chosen is None or analysis.template is None:
+        return ()
+    found = [PortraitEvidence(Region("portrait", analysis.chosen.box.corners(), role), "portrait")]
+    if _tools["point"] is None:
+        return tuple(found)
+    for face in analysis.detections:
+        if face is not analysis.chosen:
+            template = _tools["face"].embed(_tools["face"].align(shown, face))
+            comparison = compare(template, analysis.template)
+            region = Region("ghost", face.box.corners(), role)
+            found.append(PortraitEvidence(region, "ghost", comparison, _tools["point"]))
+    return tuple(found)
 
 
 def measure(case: Case) -> dict[str, Any]:
     """Outcome of every document check on one photograph."""
     from samebody.capture import decode_image
-    from samebody.document import forgery
+    from samebody.document import run_checks
 
     renderer, species, format, difficulty, seed = case
     name = None if species == BONA_FIDE else species
     jpeg, _ = specimens.cached(renderer, format, difficulty, seed, forgery=name, photographs=True)
     image = decode_image(jpeg, role="document")
     begun = time.perf_counter()
-    reading = _tools["reader"].read(image)
-    boxes = tuple(detection.box for detection in _tools["face"].detect(image))
-    findings = (*reading.findings, *forgery.run_checks(image, reading, boxes))
+    reading = _tools["reader"].read(image, today=specimens.judged_on(renderer))
+    findings = (*reading.findings, *run_checks(image, reading, portraits(image, reading)))
     milliseconds = 1000 * (time.perf_counter() - begun)
     return {
         "case": list(case),

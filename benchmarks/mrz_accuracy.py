@@ -55,7 +55,7 @@ def measure(case: Case) -> dict[str, Any]:
     jpeg, truth = specimens.cached(renderer, format, difficulty, seed)
     image = decode_image(jpeg, role="document")
     begun = time.perf_counter()
-    reading = _reader.read(image)
+    reading = _reader.read(image, today=specimens.judged_on(renderer))
     milliseconds = 1000 * (time.perf_counter() - begun)
     record = score(truth.format, truth.mrz_lines, truth.mrz, reading.mrz)
     parameters = {name: truth.parameters.get(name) for name in QUARTILED}
