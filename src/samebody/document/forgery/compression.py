@@ -82,7 +82,7 @@ class CompressionCheck(Check):
             near = np.abs(np.array(p.qualities[1:-1]) - last) <= p.last_width
             page_dips = np.where(near, 0.0, page_dips)
         strongest = int(np.argmax(page_dips))
-        details = {
+        details: dict[str, object] = {
             "page_dips": {str(q): round(float(d), 4) for q, d in zip(p.qualities[1:-1], page_dips)},
             "first_quality": p.qualities[1:-1][strongest] if page_dips[strongest] >= p.least_dip else None,
         }

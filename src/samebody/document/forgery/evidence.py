@@ -98,7 +98,8 @@ class ForgeryEvidence:
     @cached_property
     def luma(self) -> Plane:
         """Luminance of the photograph, (height, width) float32, 0-255."""
-        return cv2.cvtColor(self.image.pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        plane: Plane = cv2.cvtColor(self.image.pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        return plane
 
     @cached_property
     def scale(self) -> float:

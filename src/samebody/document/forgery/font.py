@@ -20,6 +20,9 @@ from samebody.document.forgery.base import Check, Figure, Measurement, abstain, 
 from samebody.document.forgery.evidence import ForgeryEvidence, Plane
 from samebody.types import Box, Reason
 
+_NEIGHBOURS = 13
+"""A changed date is six characters long: the median of 13 is that of unchanged ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
@@ -234,7 +237,15 @@ def _line_fit(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = values - np.median(values)
+    """``values`` minus the median of the line, or of 13 neighbours on a long line: shadow and glare run along it."""
+    count = len(values)
+    if count < 2 * _NEIGHBOURS:
+        result: NDArray[np.float64] = values - np.median(values)
+        return result
+    half = _NEIGHBOURS // 2
+    starts = np.clip(np.arange(count) - half, 0, count - _NEIGHBOURS)
+    windows = np.lib.stride_tricks.sliding_window_view(values, _NEIGHBOURS)
+    result = values - np.median(windows, axis=1)[starts]
     return result
 
 

@@ -49,7 +49,7 @@ class RecaptureCheck(Check):
         page = evidence.page.image
         missing: list[Reason] = []
         figures: list[Figure] = [Figure("colourless", -colour_spread(page))]
-        tiles = (page.shape[0] // (p.tile // 2) - 1) * (page.shape[1] // (p.tile // 2) - 1)
+        tiles = (page.shape[0] // p.tile) * (page.shape[1] // p.tile)
         if evidence.scale < p.least_scale or tiles < p.least_tiles:
             missing.append(
                 Reason(
@@ -86,15 +86,15 @@ class RecaptureCheck(Check):
 
 
 def mean_spectrum(plane: Plane, tile: int) -> Plane:
-    """Mean log power over half-overlapping Hann tiles, (tile, tile // 2 + 1), each tile scaled to equal power.
+    """Mean log power over Hann tiles that overlap by a quarter, (tile, tile // 2 + 1), each tile scaled to equal power.
 
     Equal power keeps one strongly printed tile from deciding; the mean of logarithms keeps what all tiles share.
     """
     window = np.outer(np.hanning(tile), np.hanning(tile)).astype(np.float32)
     total = np.zeros((tile, tile // 2 + 1), np.float64)
     count = 0
-    for y in range(0, plane.shape[0] - tile + 1, tile // 2):
-        for x in range(0, plane.shape[1] - tile + 1, tile // 2):
+    for y in range(0, plane.shape[0] - tile + 1, 3 * tile // 4):
+        for x in range(0, plane.shape[1] - tile + 1, 3 * tile // 4):
             part = plane[y : y + tile, x : x + tile]
             power = np.abs(np.fft.rfft2((part - part.mean()) * window)) ** 2
             total += np.log(power + 1.0)
