@@ -158,7 +158,7 @@ COMPONENTS: tuple[ComponentDefinition, ...] = (
         "eyes_visible",
         "1",
         features.iris_contrast,
-        lambda raw: rising(raw, 0.12, 0.06),
+        lambda raw: rising(raw, 0.15, 0.05),
         "ours",
         "contrast of iris and skin; the standard's measure needs a segmentation network",
         "the iris is darker than the skin by {raw:.2f} of it",

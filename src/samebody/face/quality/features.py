@@ -63,7 +63,7 @@ def mouth_cover(frame: QualityFrame) -> float | None:
 
 
 def iris_contrast(frame: QualityFrame) -> float | None:
-    """How much darker the iris is than the skin below the eye, over the skin's luminance; of the worse eye, below 1.
+    """How much darker the iris is than the skin below the eye, over the skin's luminance: 0-1, of the worse eye.
 
     A lens, a patch or hair over the eye covers both and takes the contrast away.
     """
@@ -80,7 +80,7 @@ def iris_contrast(frame: QualityFrame) -> float | None:
             return None
         bright = float(np.median(frame.luminance[skin]))
         contrasts.append((bright - float(frame.luminance[seen].mean())) / (bright + 8.0))
-    return min(contrasts)
+    return max(0.0, min(contrasts))
 
 
 def _opening(frame: QualityFrame, groups: tuple[tuple[tuple[int, int], ...], ...]) -> float | None:
