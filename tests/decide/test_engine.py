@@ -376,6 +376,18 @@ def test_an_informational_check_is_shown_and_decides_nothing() -> None:
     assert verdict.finding("document.quality").outcome is F
 
 
+@pytest.mark.parametrize("name", ["default", "strict", "no-liveness"])
+def test_a_zone_that_could_not_be_read_asks_for_another_picture(name: str) -> None:
+    advice = "Show the side with the lines."
+    unread = finding("document.mrz", U, reasons=(Reason("document.mrz_not_found", "Not found.", advice),))
+    others = [entry for entry in case(document__dates=N, document__consistency=N) if entry.check != "document.mrz"]
+    verdict = run(name, [*others, unread])
+    assert verdict.decision is Decision.RETRY
+    assert verdict.next_steps == (advice,)
+    wrong = finding("document.mrz", F, reasons=(Reason("document.check_digit", "Check digits disagree."),))
+    assert run(name, [*others, wrong]).decision is Decision.REVIEW
+
+
 def test_a_reason_code_can_weigh_more_than_its_check() -> None:
     rules = load_policy("no-liveness")
     heavier = rules.model_copy(update={"reasons": {"document.consistency.because": Decision.REJECT}})

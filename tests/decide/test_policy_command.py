@@ -25,7 +25,7 @@ def test_check_reports_every_mistake_at_once_and_exits_65(tmp_path: Path) -> Non
     assert code == 65
     assert "layers.capture.on_failure" in output and "checks.document.page.on_failure" in output
     assert "schema_version" in output and "Did you mean retry?" in output
-    assert "4 mistakes" in output
+    assert "6 mistakes" in output
     code, output = run("check", "--json", str(file))
     assert code == 65 and {"line", "column", "where", "message", "hint"} == set(json.loads(output)[0])
     file.write_text(policy_text("strict")[0], "utf-8")

@@ -144,7 +144,7 @@ def test_what_is_no_policy_is_said_and_not_thrown(text: str, part: str) -> None:
             [("informational: [document.quality]", "informational: [document.pages]")],
             "no check is named document.pages",
         ),
-        ([("informational: [document.quality]", "reasons: {a.b: accept}")], "a reason cannot lead to accept"),
+        ([("document.mrz_not_found: retry", "document.mrz_not_found: accept")], "a reason cannot lead to accept"),
         ([("  selfie: 20", "  selfy: 20")], "no picture is named selfy"),
         ([("  document.dates:\n", "  document.quality:\n")], "decides nothing"),
         ([("  document.dates:\n", "  document.date:\n")], "no check is named document.date"),
