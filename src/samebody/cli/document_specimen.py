@@ -82,3 +82,7 @@ def specimen(
     click.echo(f"{out}: {truth.format} specimen, seed {seed}{f', forged: {truth.forgery}' if truth.forgery else ''}")
     for line in truth.mrz_lines:
         click.echo(line)
+
+
+command = specimen
+"""What the group `samebody document` looks for."""
