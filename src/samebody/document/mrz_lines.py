@@ -259,8 +259,9 @@ def cut_curved(
     shift: tuple[float, float] = (0.0, 0.0),
     stretch: float = 1.0,
     height: int = STRIP_HEIGHT,
+    margin: int = MARGIN_CELLS,
 ) -> Grey:
-    """A strip along a line's curves: cell ``i`` is centred at ``(MARGIN_CELLS + i + 0.5) * STRIP_PITCH``.
+    """A strip along a line's curves: cell ``i`` is centred at ``(margin + i + 0.5) * STRIP_PITCH``.
 
     Args:
         grey: the picture.
@@ -268,9 +269,10 @@ def cut_curved(
         shift: moves the text right and down by so many strip pixels.
         stretch: over 1 makes letters higher.
         height: of the strip, pixels; the scale stays.
+        margin: cells before the first and after the last.
     """
-    width = round((curves.cells + 2 * MARGIN_CELLS) * STRIP_PITCH)
-    index = (np.arange(width) + 0.5 - shift[0]) / STRIP_PITCH - MARGIN_CELLS - 0.5
+    width = round((curves.cells + 2 * margin) * STRIP_PITCH)
+    index = (np.arange(width) + 0.5 - shift[0]) / STRIP_PITCH - margin - 0.5
     x, y = curves.centre(line, index)
     ux, uy = curves.upward(line, index)
     rise = (height / 2 - (np.arange(height) + 0.5 - shift[1])) / (STRIP_CAP / 2 * stretch)

@@ -158,7 +158,11 @@ class MrzReader(stage.Stage):
         if found is None:
             return None
         cells, tracks = found
-        curves, log_posteriors, odds = self._settle(picture, _curves(tracks))
+        curves, log_posteriors, odds, beyond = self._settle(picture, _curves(tracks))
+        while beyond > self.parameters.min_presence and cells < 44:
+            # Characters go on past the ends: the lines are longer than they seemed.
+            cells = 36 if cells == 30 else 44
+            curves, log_posteriors, odds, beyond = self._settle(picture, self._extend(picture, curves, cells))
         if odds.mean() < self.parameters.min_presence:
             return None
         layout = self._layout(cells, log_posteriors)
@@ -267,17 +271,18 @@ class MrzReader(stage.Stage):
             results.append(entry)
         return results
 
-    def _settle(self, picture: Grey, curves: Curves) -> tuple[Curves, NDArray[np.float32], Vector]:
-        """Cut along the curves, track the cells anew and refit, until the cells stay where they are."""
-        best: tuple[Curves, NDArray[np.float32], Vector] | None = None
-        for turn in range(self.parameters.max_rounds):
-            if turn < 2:
-                curves = _recentre(picture, curves)
+    def _settle(self, picture: Grey, curves: Curves) -> tuple[Curves, NDArray[np.float32], Vector, float]:
+        """Cut along the curves, track the cells anew and refit, until the cells stay where they are.
+
+        Returns:
+            The best curves, what the network says along them, presence per cell, and presence just outside the ends.
+        """
+        best: tuple[Curves, NDArray[np.float32], Vector, float] | None = None
+        for _ in range(self.parameters.max_rounds):
+            curves, lifted = _recentre(picture, curves)
             outputs = self.network.read([cut_curved(picture, curves, line) for line in range(len(curves.x))])
             log_posteriors, odds = _gather(outputs, curves.cells)
-            if best is None or odds.mean() > best[2].mean():
-                best = curves, log_posteriors, odds
-            points, weights, moved = [], [], 0.0
+            points, weights, ends, moved = [], [], [], 0.0
             for line, output in enumerate(outputs):
                 column_odds = presence(output)
                 _, path = track_cells(column_odds, curves.cells)
@@ -285,11 +290,26 @@ class MrzReader(stage.Stage):
                 moved = max(moved, float(np.abs(index - np.arange(curves.cells)).max()))
                 points.append(np.column_stack(curves.centre(line, index)))
                 weights.append(1 / (1 + np.exp(-column_odds[path])))
-            if moved < 0.15:
+                ends.append(_beyond(column_odds, path))
+            if best is None or odds.mean() > best[2].mean():
+                best = curves, log_posteriors, odds, float(np.mean(ends))
+            if moved < 0.15 and lifted < 0.15:
                 break
             curves = fit_curves(np.stack(points), np.stack(weights), np.full(len(points), curves.ratio))
         assert best is not None
         return best
+
+    def _extend(self, picture: Grey, curves: Curves, cells: int) -> Curves:
+        """The curves continued to ``cells`` cells, wherever along them these are found."""
+        margin = cells - curves.cells + MARGIN_CELLS
+        strips = [cut_curved(picture, curves, line, margin=margin) for line in range(len(curves.x))]
+        points, weights = [], []
+        for line, output in enumerate(self.network.read(strips)):
+            odds = presence(output)
+            _, path = track_cells(odds, cells)
+            points.append(np.column_stack(curves.centre(line, sub_column(odds, path) / STRIP_PITCH - margin - 0.5)))
+            weights.append(1 / (1 + np.exp(-odds[path])))
+        return fit_curves(np.stack(points), np.stack(weights), np.full(len(points), curves.ratio))
 
     def _cells(
         self, picture: Grey, curves: Curves, variants: tuple[tuple[float, float, float], ...]
@@ -339,8 +359,8 @@ def _working_picture(grey: Grey, candidate: ZoneCandidate) -> tuple[Grey, Callab
     """The surroundings of a candidate at working scale, the way back, and its rows there."""
     ends = np.concatenate([[row.start, row.end] for row in candidate.rows])
     height = float(np.mean([row.height for row in candidate.rows]))
-    length = max(row.length for row in candidate.rows)
-    reach = 12 * height + 0.12 * length
+    # A row found in part may go on by fourteen cells and more.
+    reach = 19 * height
     low = np.maximum(np.floor(ends.min(axis=0) - reach), 0).astype(int)
     high = np.minimum(np.ceil(ends.max(axis=0) + reach), [grey.shape[1], grey.shape[0]]).astype(int)
     crop = grey[low[1] : high[1], low[0] : high[0]]
@@ -373,17 +393,18 @@ def _column_pitch(output: NDArray[np.float32]) -> float:
     return float(np.clip((lags[peak] + shift) / 5.0, 0.8, 1.25))
 
 
-def _recentre(picture: Grey, curves: Curves) -> Curves:
-    """Curves moved across, onto the middle of the ink."""
+def _recentre(picture: Grey, curves: Curves) -> tuple[Curves, float]:
+    """Curves moved across, onto the middle of the ink, and by how much at most, in halves of the cap height."""
     index = np.arange(curves.cells, dtype=np.float64)
-    points = []
+    points, most = [], 0.0
     for line in range(len(curves.x)):
         offset = vertical_offsets(picture, curves, line)
+        most = max(most, float(np.abs(offset).max()))
         x, y = curves.centre(line, index)
         up_x, up_y = curves.upward(line, index)
         points.append(np.column_stack([x - offset * up_x, y - offset * up_y]))
     weights = np.ones((len(points), curves.cells))
-    return fit_curves(np.stack(points), weights, np.full(len(points), curves.ratio))
+    return fit_curves(np.stack(points), weights, np.full(len(points), curves.ratio)), most
 
 
 def _likeliest(tracks: list[dict[int, _Track]]) -> int:
