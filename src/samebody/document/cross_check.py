@@ -226,8 +226,10 @@ def _differ(mrz: MrzField, visual: VisualField) -> Agreement:
     """Two values that differ: an accusation only when both readings are clear and the field is the right one."""
     sure = visual.confidence >= SURE and not mrz.unsure and mrz.confidence >= SURE
     mrz_stands = sure or (visual.confidence >= SURE and "check_digit" in mrz.confirmed_by)
-    # A value found only because it resembles the MRZ's may be another field, unless it is a number of its very form.
-    right_field = visual.basis != "mrz" or (mrz.name == "document_number" and visual.confidence >= 0.9)
+    # A value found only because it resembles the MRZ's, or because no other was left, may be another field, unless it
+    # is a number of the very form.
+    by_form = visual.basis == "mrz" and mrz.name == "document_number" and visual.confidence >= 0.9
+    right_field = visual.basis in ("label", "both") or by_form
     return Agreement.DISAGREE if mrz_stands and right_field else Agreement.UNSURE
 
 

@@ -337,15 +337,13 @@ def _find_dates(
                 take(name, line, found, said, "mrz")
                 break
     yield from result.items()
-    # What is left among two or three dates is known by its order: birth, issue, expiry.
-    left = sorted({found.value: (line, found) for line, found in free}.items())
-    missing = [name for name in _DATES if name not in result]
-    if len(dates) in (2, 3) and len(left) == 1 and "issue_date" in missing:
-        value, (line, found) = left[0]
-        named = [name for name in missing if name == _by_order(value, expected)]
-        if named:
-            take(named[0], line, found, value, "remainder")
-            yield named[0], result[named[0]]
+    # What is left of a few dates is known by its order: birth, issue, expiry.
+    left = list({found.value: (line, found) for line, found in free}.values())
+    for name in _DATES:
+        named = [(line, found) for line, found in left if _by_order(found.value, expected) == name]
+        if name not in result and len(named) == 1 and len(dates) <= 4:
+            take(name, *named[0], named[0][1].value, "remainder")
+            yield name, result[name]
 
 
 def _by_order(value: str, expected: Mapping[str, str]) -> str | None:
