@@ -112,5 +112,5 @@ def test_a_broken_picture_is_a_typed_error_or_a_picture_at_length(data: bytes) -
 def test_every_single_byte_may_be_wrong(name: str) -> None:
     data = PICTURES[name]
     for at in range(len(data)):
-        for value in (0, 0xFF, data[at] ^ 0x01, data[at] ^ 0x80):
+        for value in (0xFF, data[at] ^ 0x01):
             attempt(data[:at] + bytes([value]) + data[at + 1 :])

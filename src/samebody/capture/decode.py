@@ -1,6 +1,6 @@
 """Decode one picture into upright sRGB pixels, refusing what is not a plain picture before memory is reserved.
 
-One decoder (Pillow) for every format: on 12 million pixels it takes 1.2 times as long as OpenCV's with the same
+One decoder (Pillow) for every format: on 12 million pixels it takes about 1.3 times as long as OpenCV's with the same
 pixels, but it raises where OpenCV prints to standard error and returns half a picture (docs/adr/0030).
 """
 

@@ -118,12 +118,14 @@ def walk(data: bytes) -> Container:
 
 
 @cache
-def _quality_tables() -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Luminance tables of the IJG library for quality 1-100, shape (100, 64)."""
+def _logarithms_of_tables() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Logarithms of the luminance tables of the IJG library for quality 1-100, shape (100, 64)."""
     quality = np.arange(1, 101)[:, None]
     scale = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
-    tables: np.ndarray[tuple[int, int], np.dtype[np.int64]] = np.clip((_STANDARD_LUMINANCE * scale + 50) // 100, 1, 255)
-    return tables
+    logarithms: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.log(
+        np.clip((_STANDARD_LUMINANCE * scale + 50) // 100, 1, 255)
+    )
+    return logarithms
 
 
 def estimate_quality(table: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
@@ -132,7 +134,7 @@ def estimate_quality(table: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
     Nearest by summed absolute difference of logarithms, so that the many large steps of coarse tables do not outweigh
     the rest. Exact for files of that library; a comparable figure for others.
     """
-    distance = np.abs(np.log(_quality_tables()) - np.log(np.maximum(table, 1))).sum(axis=1)
+    distance = np.abs(_logarithms_of_tables() - np.log(np.maximum(table, 1))).sum(axis=1)
     return 100 - int(np.argmin(distance[::-1]))
 
 
