@@ -50,7 +50,7 @@ def refine_row(grey: Grey, row: Row) -> Row:
         grey, inverse, (width, _TALL), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     )
     hat = cv2.morphologyEx(cv2.GaussianBlur(tall, (3, 3), 0), cv2.MORPH_BLACKHAT, np.ones((11, 11), np.uint8))
-    ink = np.minimum(hat.astype(np.float32), float(np.percentile(hat, 97)))
+    ink = np.minimum(hat.astype(np.float32), float(np.percentile(hat[::2, ::2], 97)))
     edges = np.linspace(0, width, _BLOCKS + 1).astype(int)
     profiles = np.stack([ink[:, a:b].mean(axis=1) for a, b in itertools.pairwise(edges)])
     best_height, best_score = STRIP_CAP, -np.inf
@@ -66,7 +66,8 @@ def refine_row(grey: Grey, row: Row) -> Row:
             best_height, best_score = float(height), total
             centres, weights = scores.argmax(axis=1) + 0.5, np.maximum(peak, 0)
     positions = (edges[:-1] + edges[1:]) / 2
-    slope, level = _robust_line(positions, centres, weights)
+    slope, level = _robust_line(positions / width, centres, weights)
+    slope /= width
     ends = []
     for along in (margin * scale, width - margin * scale):
         across = slope * along + level - _TALL / 2
@@ -94,10 +95,20 @@ def _robust_line(x: Vector, y: Vector, weights: Vector) -> tuple[float, float]:
     current = base
     slope = level = 0.0
     for _ in range(6):
-        slope, level = (float(v) for v in np.polyfit(x, y, 1, w=np.sqrt(current)))
+        slope, level = (float(v) for v in _weighted_polynomial(x, y[:, None], 1, np.sqrt(current))[:, 0])
         residual = y - slope * x - level
         current = base / (1 + (residual / 2.0) ** 2)
     return slope, level
+
+
+def _weighted_polynomial(x: Vector, y: Vector, degree: int, root_weights: Vector) -> Vector:
+    """Least-squares polynomials of several columns of ``y`` (n, k) at once: (degree + 1, k), highest power first."""
+    powers = x[:, None] ** np.arange(degree, -1, -1)
+    scaled = powers * root_weights[:, None]
+    # Normal equations: few points, low degree and x within a small range, so their condition is no concern here.
+    normal = scaled.T @ scaled + 1e-9 * np.eye(degree + 1)
+    solution: Vector = np.linalg.solve(normal, scaled.T @ (y * root_weights[:, None]))
+    return solution
 
 
 def cut_straight(grey: Grey, row: Row, pitch: float, *, flipped: bool, cells: tuple[float, float]) -> Grey:
@@ -231,7 +242,7 @@ def fit_curves(points: Vector, weights: Vector, caps: Vector) -> Curves:
         current = base
         for _ in range(6):
             root = np.sqrt(current)
-            x[line], y[line] = (np.polyfit(t, points[line, :, k], 3, w=root) for k in range(2))
+            x[line], y[line] = _weighted_polynomial(t, points[line], 3, root).T
             miss = np.hypot(np.polyval(x[line], t) - points[line, :, 0], np.polyval(y[line], t) - points[line, :, 1])
             current = base / (1 + (miss / 1.2) ** 2)
     ratio = float(np.clip(np.median(caps), 0.72, 1.12))
@@ -246,8 +257,8 @@ def fit_curves(points: Vector, weights: Vector, caps: Vector) -> Curves:
             vx, vy = dy, -dx
         length = np.hypot(vx, vy) + 1e-9
         half = 0.5 * ratio * pitch
-        up[line, :2] = np.polyfit(t, vx / length * half, 1)
-        up[line, 2:] = np.polyfit(t, vy / length * half, 1)
+        targets = np.column_stack([vx / length * half, vy / length * half])
+        up[line] = _weighted_polynomial(t, targets, 1, np.ones(cells)).T.ravel()
     return Curves(x, y, up, cells, ratio)
 
 
@@ -288,7 +299,7 @@ def vertical_offsets(grey: Grey, curves: Curves, line: int) -> Vector:
     hat = cv2.morphologyEx(cv2.GaussianBlur(tall, (3, 3), 0), cv2.MORPH_BLACKHAT, np.ones((11, 11), np.uint8))
     first = round(MARGIN_CELLS * STRIP_PITCH)
     ink = hat[:, first : first + round(curves.cells * STRIP_PITCH)].astype(np.float32)
-    ink = np.minimum(ink, float(np.percentile(ink, 97)))
+    ink = np.minimum(ink, float(np.percentile(ink[::2, ::2], 97)))
     blocks = np.array_split(np.arange(ink.shape[1]), _BLOCKS)
     profiles = np.stack([ink[:, block].mean(axis=1) for block in blocks])
     # Narrow minus wide Gaussian: peaks at the middle of the ink, whether capitals or fillers make it.
@@ -302,9 +313,9 @@ def vertical_offsets(grey: Grey, curves: Curves, line: int) -> Vector:
     current = weights
     fit = np.zeros(3)
     for _ in range(5):
-        fit = np.polyfit(places, offsets, 2, w=np.sqrt(current))
-        current = weights / (1 + ((offsets - np.polyval(fit, places)) / 1.5) ** 2)
-    result: Vector = np.polyval(fit, np.arange(curves.cells)) / (STRIP_CAP / 2)
+        fit = _weighted_polynomial(places / curves.cells, offsets[:, None], 2, np.sqrt(current))[:, 0]
+        current = weights / (1 + ((offsets - np.polyval(fit, places / curves.cells)) / 1.5) ** 2)
+    result: Vector = np.polyval(fit, np.arange(curves.cells) / curves.cells) / (STRIP_CAP / 2)
     return result
 
 

@@ -8,6 +8,7 @@ that fits on a picture.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ class Row:
     @property
     def length(self) -> float:
         """Pixels from end to end."""
-        return float(np.linalg.norm(self.end - self.start))
+        return math.hypot(self.end[0] - self.start[0], self.end[1] - self.start[1])
 
     @property
     def direction(self) -> Vector:
@@ -130,7 +131,11 @@ def stroke_mask(grey: Grey, kernel: int = 9) -> Grey:
 def merge_rows(pieces: list[Row], min_elongation: float) -> list[Row]:
     """Join pieces that continue each other, longest first; keep what is long enough to be a row."""
     order = sorted(pieces, key=lambda piece: -piece.length)
-    used = [False] * len(order)
+    if not order:
+        return []
+    used = np.zeros(len(order), bool)
+    starts, ends = np.array([piece.start for piece in order]), np.array([piece.end for piece in order])
+    tall = np.array([piece.height for piece in order])
     rows: list[Row] = []
     for index, seed in enumerate(order):
         if used[index]:
@@ -141,18 +146,18 @@ def merge_rows(pieces: list[Row], min_elongation: float) -> list[Row]:
         while grown:
             grown = False
             row = _fit(points, heights, weights)
-            normal = np.array([-row.direction[1], row.direction[0]])
-            for other, piece in enumerate(order):
-                if used[other] or not 0.45 < piece.height / row.height < 1.8:
-                    continue
-                offsets = [float(abs((p - row.start) @ normal)) for p in (piece.start, piece.end)]
-                along = sorted(float((p - row.start) @ row.direction) for p in (piece.start, piece.end))
-                gap = max(along[0] - row.length, -along[1])
-                if max(offsets) < 0.55 * row.height and gap < 3.0 * row.height:
-                    used[other] = grown = True
-                    points += [piece.start, piece.end]
-                    heights.append(piece.height)
-                    weights.append(piece.length)
+            (x, y), (dx, dy), length = row.start, row.direction, row.length
+            first, last = starts - (x, y), ends - (x, y)
+            off = np.maximum(np.abs(first[:, 1] * dx - first[:, 0] * dy), np.abs(last[:, 1] * dx - last[:, 0] * dy))
+            along = np.stack([first[:, 0] * dx + first[:, 1] * dy, last[:, 0] * dx + last[:, 1] * dy])
+            gap = np.maximum(along.min(axis=0) - length, -along.max(axis=0))
+            ratio = tall / row.height
+            fits = ~used & (ratio > 0.45) & (ratio < 1.8) & (off < 0.55 * row.height) & (gap < 3.0 * row.height)
+            for other in np.flatnonzero(fits):
+                used[other] = grown = True
+                points += [starts[other], ends[other]]
+                heights.append(order[other].height)
+                weights.append(order[other].length)
         row = _fit(points, heights, weights)
         if row.length >= min_elongation * row.height:
             rows.append(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import cv2
@@ -37,6 +38,25 @@ def gradient_planes(pixels: Pixels) -> NDArray[np.float32]:
     return result
 
 
+@cache
+def _line_table() -> NDArray[np.float32]:
+    """Means along every line as one matrix, (steps * steps, samples * steps).
+
+    A line is a pair of offsets (a at its start, b at its end); its row holds the linear interpolation weights of the
+    sampled offsets it runs through, over the number of samples.
+    """
+    fractions = np.linspace(0.06, 0.94, _SAMPLES)
+    a, b = (grid.ravel() for grid in np.meshgrid(np.arange(_STEPS), np.arange(_STEPS), indexing="ij"))
+    position = a[:, None] + (b - a)[:, None] * fractions
+    low = np.floor(position).astype(int).clip(0, _STEPS - 2)
+    weight = position - low
+    table = np.zeros((len(a), _SAMPLES, _STEPS), np.float32)
+    lines, samples = np.indices(low.shape)
+    table[lines, samples, low] = (1 - weight) / _SAMPLES
+    table[lines, samples, low + 1] += weight / _SAMPLES
+    return table.reshape(len(a), -1)
+
+
 def find_edge(
     gradients: NDArray[np.float32], start: Vector, end: Vector, reach: tuple[float, float], inward: Vector
 ) -> Edge | None:
@@ -65,21 +85,11 @@ def find_edge(
     across = gradients[:, 0, rows, columns] * inward[0] + gradients[:, 1, rows, columns] * inward[1]
     # One bright glare spot must not outweigh the rest of the edge.
     across = np.clip(across, -12, 12) * inside
-    # A line is a pair of offsets (a at the start, b at the end), tried in all combinations.
-    a, b = np.meshgrid(np.arange(_STEPS), np.arange(_STEPS), indexing="ij")
-    position = a[..., None] + (b - a)[..., None] * fractions
-    low = np.floor(position).astype(int).clip(0, _STEPS - 2)
-    weight = (position - low).astype(np.float32)
-    sample = np.arange(_SAMPLES)
-    score = np.zeros((_STEPS, _STEPS), np.float32)
-    for plane in across:
-        line = plane[sample, low] * (1 - weight) + plane[sample, low + 1] * weight
-        agree = np.abs(np.sign(line).mean(axis=2))
-        score += (np.abs(line.mean(axis=2)) * agree) ** 2
-    score = np.sqrt(score)
-    seen = inside[sample, low].mean(axis=2)
-    score *= seen > 0.55
-    prior = 1 - 0.25 * (offsets[a] ** 2 + offsets[b] ** 2) / 2
+    table = np.concatenate([across.reshape(3, -1), np.sign(across).reshape(3, -1), inside.reshape(1, -1)])
+    means = _line_table() @ table.T.astype(np.float32)
+    score = np.sqrt(((means[:, :3] * means[:, 3:6]) ** 2).sum(axis=1))
+    score = (score * (means[:, 6] > 0.55)).reshape(_STEPS, _STEPS)
+    prior = 1 - 0.25 * (offsets[:, None] ** 2 + offsets[None, :] ** 2) / 2
     best = np.unravel_index(int((score * prior).argmax()), score.shape)
     floor = float(np.median(score[score > 0])) if (score > 0).any() else 0.0
     strength = float(score[best]) / max(floor, 0.35)
