@@ -61,7 +61,7 @@ def figure(
 ) -> Markup:
     """An HTML figure: the picture with polygons and points over it, and a caption."""
     height, width = pixels.shape[:2]
-    stroke = max(width, height) / 320
+    stroke = max(width, height) / 240
     parts = [
         f'<figure class="picture"><div class="frame" style="aspect-ratio:{width}/{height}">',
         f'<img alt="{escape(title)}{" (blurred)" if blurred else ""}" '
@@ -79,7 +79,7 @@ def figure(
             )
     if points:
         dots = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in points)
-        parts.append(f'<path class="mesh" d="{dots}" stroke-width="{stroke * 0.9:.2f}"/>')
+        parts.append(f'<path class="mesh" d="{dots}" stroke-width="{stroke * 1.1:.2f}"/>')
     note = " · blurred" if blurred else ""
     parts.append(f"</svg></div><figcaption>{escape(title)}{note}</figcaption></figure>")
     return Markup("".join(parts))
