@@ -31,7 +31,75 @@ def speed() -> list[str]:
     return ["### Speed and memory (`make bench`, [details](docs/results/bench.md))", "", *lines[4:], ""]
 
 
-SECTIONS: tuple[Callable[[], list[str]], ...] = (speed,)
+def percent(share: dict[str, Any], digits: int = 1) -> str:
+    """A share with its interval."""
+    return f"{100 * share['rate']:.{digits}f} % [{100 * share['low']:.{digits}f}, {100 * share['high']:.{digits}f}]"
+
+
+def reading() -> list[str]:
+    """The MRZ on the second renderer."""
+    data = load("mrz-accuracy.json")
+    if data is None:
+        return []
+    lines = [
+        "### Reading the MRZ (`python -m benchmarks.mrz_accuracy`, [details](docs/results/mrz-accuracy.md))",
+        "",
+        f"On photographs of the second renderer, which nobody tunes on, {data['photographs_per_cell']} a cell; exact 95 % "
+        "intervals. *Silent wrong*: a field is wrong, every check digit agrees, and the field is not marked unsure. "
+        "Rendered photographs are not real ones.",
+        "",
+        "| format | range | all lines exact | silent wrong |",
+        "| --- | --- | --- | --- |",
+    ]
+    for row in data["results"]:
+        cells = (row["format"], row["difficulty"], percent(row["exact"]), percent(row["silent"], 2))
+        lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def forgeries() -> list[str]:
+    """What the forgery checks together see, per species, on the second renderer."""
+    data = load("forgery-rates.json")
+    if data is None or "second" not in data["results"]:
+        return []
+    lines = [
+        "### Forgery checks (`python -m benchmarks.forgery_rates`, [details](docs/results/forgery-rates.md))",
+        "",
+        f"Second renderer, {data['photographs_per_species']} photographs a species; a date edited in both zones or a changed "
+        "visual zone is the business of the check digits and the cross-check, not of these.",
+        "",
+        "| species | some check fails | some check fails or doubts |",
+        "| --- | --- | --- |",
+    ]
+    for species, value in data["results"]["second"]["together"].items():
+        cells = (species.replace("_", " "), percent(value["any_fail"]), percent(value["any_fail_or_unsure"]))
+        lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def matching() -> list[str]:
+    """The operating points in the record of the default embedder."""
+    from samebody.models import catalogue
+
+    record = catalogue()["face/sface"]
+    lines = [
+        "### Face matching (`samebody match operating-points`, [details](docs/results/sface-operating-points.md))",
+        "",
+        "| population | FMR asked | threshold | FMR 95 % interval | FNMR (on small grey pictures) | |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for point in record.operating_points:
+        if point.population not in ("matched-adults", "all-pairs"):
+            continue
+        marks = [name for name in ("indicative", "extrapolated") if getattr(point, name)]
+        fnmr = f"{100 * point.fnmr:.1f} %" if point.fnmr is not None else ""
+        interval = f"{point.fmr_interval[0]:.1e} to {point.fmr_interval[1]:.1e}"
+        cells = (point.population, f"{point.fmr:g}", f"{point.threshold:.3f}", interval, fnmr, ", ".join(marks))
+        lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+SECTIONS: tuple[Callable[[], list[str]], ...] = (speed, matching, reading, forgeries)
 
 
 def figures() -> str:
