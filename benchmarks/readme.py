@@ -44,8 +44,8 @@ def reading() -> list[str]:
     lines = [
         "### Reading the MRZ (`python -m benchmarks.mrz_accuracy`, [details](docs/results/mrz-accuracy.md))",
         "",
-        f"On photographs of the second renderer, which nobody tunes on, {data['photographs_per_cell']} a cell; exact 95 % "
-        "intervals. *Silent wrong*: a field is wrong, every check digit agrees, and the field is not marked unsure. "
+        f"On photographs of the second renderer, which nobody tunes on, {data['photographs_per_cell']} a cell; "
+        "exact 95 % intervals. *Silent wrong*: a field is wrong, every check digit agrees, and the field is not marked unsure. "
         "Rendered photographs are not real ones.",
         "",
         "| format | range | all lines exact | silent wrong |",
@@ -65,8 +65,8 @@ def forgeries() -> list[str]:
     lines = [
         "### Forgery checks (`python -m benchmarks.forgery_rates`, [details](docs/results/forgery-rates.md))",
         "",
-        f"Second renderer, {data['photographs_per_species']} photographs a species; a date edited in both zones or a changed "
-        "visual zone is the business of the check digits and the cross-check, not of these.",
+        f"Second renderer, {data['photographs_per_species']} photographs a species; a date edited in both zones or a "
+        "changed visual zone is the business of the check digits and the cross-check, not of these.",
         "",
         "| species | some check fails | some check fails or doubts |",
         "| --- | --- | --- |",
