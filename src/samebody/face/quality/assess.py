@@ -49,8 +49,8 @@ class QualityAssessor(stage.Stage):
 class QualityLimits(stage.Parameters):
     """Unified quality at which a picture is asked for again. They reject pictures, never accept a person."""
 
-    fail: int = Field(default=15, ge=0, le=100, description="selfie: below it the finding fails")
-    unsure: int = Field(default=30, ge=0, le=100, description="selfie: below it the finding is unsure")
+    fail: int = Field(default=25, ge=0, le=100, description="selfie: below it the finding fails")
+    unsure: int = Field(default=45, ge=0, le=100, description="selfie: below it the finding is unsure")
     document_fail: int = Field(default=5, ge=0, le=100, description="document: below it the finding fails")
     document_unsure: int = Field(default=15, ge=0, le=100, description="document: below it the finding is unsure")
 

@@ -10,8 +10,15 @@ from samebody.face.results import FaceDetection, FaceMesh, QualityComponent
 FLOOR = 0.02
 """A component of 0 leaves the score some way to fall for the others."""
 
-WEIGHTS: Mapping[str, float] = {"sharpness": 1.0, "detector_confidence": 1.0, "dynamic_range": 1.0}
-"""Exponents of the weighted geometric mean, found by ``benchmarks/face_quality.py --tune`` on half of the subjects."""
+WEIGHTS: Mapping[str, float] = {
+    "detector_confidence": 1.0,
+    "head_pose_yaw_frontal_alignment": 1.0,
+    "dynamic_range": 0.5,
+    "mesh_presence": 0.5,
+}
+"""Exponents of the weighted geometric mean, found on half of the subjects by ``python -m benchmarks.face_quality --tune
+--rounds 2``. Sharpness and occlusion earn no weight of their own: what they tell about a comparison is already in how
+sure detector and mesh are. They stay in the advice."""
 
 
 def unified_features(
