@@ -28,7 +28,6 @@ from samebody.capture import decode_image
 from samebody.config import load_settings
 from samebody.face import FaceAnalyser, embed_files
 from samebody.models import catalogue, open_session, preprocess, weights_path
-from samebody.types import Image
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "samebody" / "peers"
 PEER_PACKAGES = (
