@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from samebody import stage
-from samebody.document.page_edges import gradient_planes, snap_quad
+from samebody.document.page_edges import gradient_planes, intersect, snap_quad
 from samebody.document.types import Matrix, MrzFormat, MrzReading, Page, apply_homography
 from samebody.types import Image, Pixels, Point
 
@@ -58,7 +58,8 @@ class PageFinder(stage.Stage):
     class Parameters(stage.Stage.Parameters):
         """How the border is searched."""
 
-        working_side: int = Field(default=800, ge=256, le=4096, description="long side of the searched picture, pixels")
+        working_side: int = Field(default=640, ge=256, le=4096, description="long side for single edges, pixels")
+        border_side: int = Field(default=560, ge=128, le=4096, description="long side for closed outlines, pixels")
         min_area: float = Field(default=0.08, gt=0, lt=1, description="smallest page, share of the picture")
         min_confidence: float = Field(default=0.5, ge=0, le=1, description="weaker borders are not used")
         max_aspect_error: float = Field(
@@ -82,7 +83,7 @@ class PageFinder(stage.Stage):
             border = self._border(image.pixels)
             if border is None or border.confidence < self.parameters.min_confidence:
                 return None
-            quad, width_mm, height_mm = self._landscape(border.quad)
+            quad, width_mm, height_mm = self._landscape(self._sharpen(image.pixels, border.quad))
             return self._rectify(image.pixels, quad, width_mm, height_mm, border.confidence, False, "border", None)
         width_mm, height_mm = mrz.format.page_millimetres
         quad, sides = self._guided(image.pixels, mrz)
@@ -91,13 +92,26 @@ class PageFinder(stage.Stage):
         confidence = 0.25 + 0.75 * sides / 4 if sides >= 3 else 0.3
         return self._rectify(image.pixels, quad, width_mm, height_mm, confidence, True, source, mrz.format)
 
+    def _sharpen(self, pixels: Pixels, quad: Points) -> Points:
+        """The outline moved onto the edges of the larger picture."""
+        small, scale = self._reduce(pixels)
+        reach = 0.012 * float(np.linalg.norm(quad[2] - quad[0])) * scale
+        fine, strengths = snap_quad(gradient_planes(small), quad * scale, (reach, reach, reach, reach), ground=0.5)
+        return fine / scale if all(strengths) else quad
+
+    def _reduce(self, pixels: Pixels) -> tuple[Pixels, float]:
+        """The picture at working size, and its scale."""
+        scale = min(1.0, self.parameters.working_side / max(pixels.shape[:2]))
+        if scale == 1.0:
+            return pixels, scale
+        return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale
+
     # ------------------------------------------------------------------------------------------------ guided by the MRZ
 
     def _guided(self, pixels: Pixels, mrz: MrzReading) -> tuple[Points, int]:
         """The page's corners that fit both the zone and the edges seen, and how many sides were seen."""
         predicted = predict_quad(mrz)
-        scale = min(1.0, self.parameters.working_side / max(pixels.shape[:2]))
-        small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
+        small, scale = self._reduce(pixels)
         gradients = gradient_planes(small)
         width_mm, _ = mrz.format.page_millimetres
         millimetre = float(np.linalg.norm(predicted[1] - predicted[0])) / width_mm * scale
@@ -111,9 +125,9 @@ class PageFinder(stage.Stage):
             moved[1] -= squeeze * along
             starts.append(moved)
         options = self._snap(gradients, starts, scale, millimetre, mrz)
-        border = self._border(small)
+        border = self._border(pixels)
         if border is not None:
-            turns = [np.roll(border.quad / scale, -k, axis=0) for k in range(4)]
+            turns = [np.roll(border.quad, -k, axis=0) for k in range(4)]
             nearest = min(turns, key=lambda quad: float(np.linalg.norm(quad - predicted, axis=1).sum()))
             closed = self._snap(gradients, [nearest], scale, millimetre, mrz, reach_mm=2.0)
             # An outline that closes by itself and holds the zone in its place is better than four single edges.
@@ -122,7 +136,7 @@ class PageFinder(stage.Stage):
         if not options:
             return predicted, 0
         chosen = options[0]
-        fine, strengths = snap_quad(gradients, chosen.quad * scale, (1.2 * millimetre,) * 4)
+        fine, strengths = snap_quad(gradients, chosen.quad * scale, (1.2 * millimetre,) * 4, ground=0.5)
         if all(strengths) and zone_misfit(fine / scale, mrz) < MAX_MISFIT:
             return fine / scale, chosen.sides
         return chosen.quad, chosen.sides
@@ -145,7 +159,7 @@ class PageFinder(stage.Stage):
             sides = sum(strength > 0 for strength in strengths)
             misfit = zone_misfit(quad / scale, mrz)
             if sides >= 3 and misfit < MAX_MISFIT:
-                score = sum(min(strength, 8.0) for strength in strengths) - 4.0 * max(0.0, misfit - 0.8)
+                score = sum(min(strength, 12.0) for strength in strengths) - 4.0 * max(0.0, misfit - 0.8)
                 guesses.append(_Guess(quad / scale, score, sides))
         return sorted(guesses, key=lambda guess: -guess.score)
 
@@ -153,23 +167,30 @@ class PageFinder(stage.Stage):
 
     def _border(self, pixels: Pixels) -> Border | None:
         """The best quadrilateral outline of plausible size and aspect."""
-        scale = min(1.0, self.parameters.working_side / max(pixels.shape[:2]))
+        scale = min(1.0, self.parameters.border_side / max(pixels.shape[:2]))
         small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
-        smooth = cv2.GaussianBlur(small, (0, 0), 1.5)
+        smooth = cv2.GaussianBlur(small, (0, 0), 1.0)
         edges = self._edges(smooth)
         support = cv2.distanceTransform(255 - edges, cv2.DIST_L2, 3)
         area = small.shape[0] * small.shape[1]
+        rows, columns = np.nonzero(edges)
+        points = np.column_stack([columns, rows]).astype(np.float64)[:: 1 + len(rows) // 6000]
         best: Border | None = None
         for mask in self._masks(smooth, edges):
             contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-            for contour in sorted(contours, key=cv2.contourArea, reverse=True)[:6]:
+            long = [
+                contour
+                for contour in contours
+                if len(contour) >= 4 and _span(contour) > self.parameters.min_area * area
+            ]
+            for contour in sorted(long, key=_span, reverse=True)[:3]:
                 hull = cv2.convexHull(contour)
                 if cv2.contourArea(hull) < self.parameters.min_area * area:
-                    break
+                    continue
                 quad = _four_corners(hull)
                 if quad is None:
                     continue
-                quad = _refine(quad, edges)
+                quad = _refine(quad, points)
                 confidence = self._score(quad, support)
                 if best is None or confidence > best.confidence:
                     best = Border(quad / scale, confidence)
@@ -189,13 +210,13 @@ class PageFinder(stage.Stage):
     @staticmethod
     def _masks(smooth: Pixels, edges: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         """Regions that may be the page: closed edges, and both sides of a threshold on lightness and on chroma."""
-        masks = [cv2.morphologyEx(edges, cv2.MORPH_CLOSE, np.ones((k, k), np.uint8)) for k in (5, 11)]
+        masks = [cv2.morphologyEx(edges, cv2.MORPH_CLOSE, np.ones((k, k), np.uint8)) for k in (3, 7)]
         lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB)
-        opening = np.ones((7, 7), np.uint8)
+        opening = np.ones((5, 5), np.uint8)
         for channel in cv2.split(lab):
             _, binary = cv2.threshold(channel, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
             for side in (binary, 255 - binary):
-                closed = cv2.morphologyEx(side, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
+                closed = cv2.morphologyEx(side, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
                 masks.append(cv2.morphologyEx(closed, cv2.MORPH_OPEN, opening))
         return masks
 
@@ -302,27 +323,31 @@ def _four_corners(hull: NDArray[np.int32]) -> Points | None:
     return None
 
 
-def _refine(quad: Points, edges: NDArray[np.uint8]) -> Points:
-    """Fit a line to the edge pixels near each side and intersect: rounded corners and dents lose their pull."""
-    rows, columns = np.nonzero(edges)
-    points = np.column_stack([columns, rows]).astype(np.float64)
-    lines: list[NDArray[np.float64]] = []
+def _span(contour: NDArray[np.int32]) -> float:
+    """Area of the box around a contour: cheap, and no smaller than the contour's own."""
+    _, _, width, height = cv2.boundingRect(contour)
+    return float(width * height)
+
+
+def _refine(quad: Points, points: Points) -> Points:
+    """Fit a line to the edge ``points`` near each side and intersect: rounded corners and dents lose their pull."""
+    lines: list[tuple[Points, Points]] = []
     for start, end in zip(quad, np.roll(quad, -1, axis=0), strict=True):
         direction = end - start
         length = float(np.linalg.norm(direction))
-        direction /= max(length, 1e-9)
+        direction = direction / max(length, 1e-9)
         normal = np.array([-direction[1], direction[0]])
         along, off = (points - start) @ direction, (points - start) @ normal
         near = points[(np.abs(off) < max(3.0, 0.012 * length)) & (along > 0.06 * length) & (along < 0.94 * length)]
-        if len(near) >= 0.2 * length:
+        if len(near) >= 12:
             vx, vy, x0, y0 = cv2.fitLine(near.astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01).ravel()
-            lines.append(np.cross([x0, y0, 1.0], [x0 + vx, y0 + vy, 1.0]))
+            lines.append((np.array([x0, y0]), np.array([x0 + vx, y0 + vy])))
         else:
-            lines.append(np.cross([*start, 1.0], [*end, 1.0]))
-    corners = [np.cross(lines[i - 1], lines[i]) for i in range(4)]
-    if any(abs(c[2]) < 1e-9 for c in corners):
+            lines.append((start, end))
+    corners = [intersect(lines[i - 1], lines[i]) for i in range(4)]
+    if any(corner is None for corner in corners):
         return quad
-    refined = np.array([c[:2] / c[2] for c in corners])
+    refined = np.array([corner for corner in corners if corner is not None])
     moved = np.linalg.norm(refined - quad, axis=1).max()
     return refined if moved < 0.1 * np.linalg.norm(quad[2] - quad[0]) else quad
 

@@ -14,8 +14,8 @@ from samebody.types import Pixels
 
 Vector = NDArray[np.floating[Any]]
 
-_SAMPLES = 48
-_STEPS = 31
+_SAMPLES = 40
+_STEPS = 27
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,12 @@ def _line_table() -> NDArray[np.float32]:
 
 
 def find_edge(
-    gradients: NDArray[np.float32], start: Vector, end: Vector, reach: tuple[float, float], inward: Vector
+    gradients: NDArray[np.float32],
+    start: Vector,
+    end: Vector,
+    reach: tuple[float, float],
+    inward: Vector,
+    ground: float | None = None,
 ) -> Edge | None:
     """The straight line near ``start``-``end`` with the strongest step of one sense all along it.
 
@@ -69,6 +74,7 @@ def find_edge(
         start, end: ends of the expected line, pixels.
         reach: how far off it may be at either end, pixels.
         inward: unit vector across, towards the inside of the page.
+        ground: what strength is measured in; the median over the lines tried when None.
 
     Returns:
         The edge, or None when nothing stands out.
@@ -91,8 +97,9 @@ def find_edge(
     score = (score * (means[:, 6] > 0.55)).reshape(_STEPS, _STEPS)
     prior = 1 - 0.25 * (offsets[:, None] ** 2 + offsets[None, :] ** 2) / 2
     best = np.unravel_index(int((score * prior).argmax()), score.shape)
-    floor = float(np.median(score[score > 0])) if (score > 0).any() else 0.0
-    strength = float(score[best]) / max(floor, 0.35)
+    if ground is None:
+        ground = float(np.median(score[score > 0])) if (score > 0).any() else 0.0
+    strength = float(score[best]) / max(ground, 0.35)
     if strength < 2.2:
         return None
     first, last = (end_offset(offsets[best[0]], reach[0]), end_offset(offsets[best[1]], reach[1]))
@@ -106,15 +113,19 @@ def end_offset(fraction: float, reach: float) -> float:
 
 def intersect(first: tuple[Vector, Vector], second: tuple[Vector, Vector]) -> Vector | None:
     """Where two lines, each through two points, meet; None when they are parallel."""
-    lines = [np.cross([*p, 1.0], [*q, 1.0]) for p, q in (first, second)]
-    x, y, w = np.cross(*lines)
-    if abs(w) < 1e-9:
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = (*first, *second)
+    across = (ax - bx) * (cy - dy) - (ay - by) * (cx - dx)
+    if abs(across) < 1e-9:
         return None
-    return np.array([x / w, y / w])
+    one, two = ax * by - ay * bx, cx * dy - cy * dx
+    return np.array([(one * (cx - dx) - (ax - bx) * two) / across, (one * (cy - dy) - (ay - by) * two) / across])
 
 
 def snap_quad(
-    gradients: NDArray[np.float32], quad: Vector, reaches: tuple[float, float, float, float]
+    gradients: NDArray[np.float32],
+    quad: Vector,
+    reaches: tuple[float, float, float, float],
+    ground: float | None = None,
 ) -> tuple[Vector, tuple[float, float, float, float]]:
     """Move each side of a quadrilateral onto the edge found near it.
 
@@ -122,6 +133,7 @@ def snap_quad(
         gradients: of :func:`gradient_planes`.
         quad: (4, 2) corners, clockwise from the page's own top left.
         reaches: how far each corner may be off, pixels.
+        ground: see :func:`find_edge`.
 
     Returns:
         The corners and each side's strength (top, right, bottom, left); 0 for a side that stayed where it was.
@@ -135,7 +147,7 @@ def snap_quad(
         inward = np.array([-direction[1], direction[0]])
         if (centre - start) @ inward < 0:
             inward = -inward
-        edge = find_edge(gradients, start, end, (reaches[index], reaches[(index + 1) % 4]), inward)
+        edge = find_edge(gradients, start, end, (reaches[index], reaches[(index + 1) % 4]), inward, ground)
         sides.append((edge.start, edge.end) if edge else (start, end))
         strengths.append(edge.strength if edge else 0.0)
     corners = [intersect(sides[index - 1], sides[index]) for index in range(4)]
