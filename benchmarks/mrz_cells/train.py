@@ -22,7 +22,9 @@ from benchmarks.mrz_cells.lines import load_cut, sample
 from samebody.document.mrz_strip import ALPHABET, STRIP_HEIGHT
 
 
-def block(inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int]) -> nn.Module:
+def block(
+    inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int]
+) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, pad, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
     )
@@ -69,7 +71,12 @@ def export(model: nn.Module, path: Path) -> None:
 
     example = torch.zeros(1, 1, STRIP_HEIGHT, 640)
     torch.onnx.export(
-        Reader(), (example,), str(path), dynamo=False, input_names=["strips"], output_names=["log_posteriors"],
+        Reader(),
+        (example,),
+        str(path),
+        dynamo=False,
+        input_names=["strips"],
+        output_names=["log_posteriors"],
         dynamic_axes={"strips": {0: "batch", 3: "width"}, "log_posteriors": {0: "batch", 1: "columns"}},
         opset_version=17,
     )
@@ -119,7 +126,9 @@ def main() -> None:
         except queue.Empty:
             if not kept:
                 continue
-        draws = [(int(torch.randint(len(kept), ())), torch.randperm(options.batch)[: options.batch // 4]) for _ in range(4)]
+        draws = [
+            (int(torch.randint(len(kept), ())), torch.randperm(options.batch)[: options.batch // 4]) for _ in range(4)
+        ]
         strips = np.concatenate([kept[which][0][order.numpy()] for which, order in draws])
         labels = np.concatenate([kept[which][1][order.numpy()] for which, order in draws])
         inputs = torch.from_numpy(strips.astype(np.float32))[:, None].to(memory_format=torch.channels_last)
@@ -136,7 +145,10 @@ def main() -> None:
         right += int((logits.argmax(1)[mask] == goal[mask]).sum())
         total += int(mask.sum())
         if steps % 200 == 0:
-            print(f"{spent:6.0f} s step {steps} loss {running / 200:.4f} right {right / total:.4f} queue {feed.qsize()}", flush=True)
+            print(
+                f"{spent:6.0f} s step {steps} loss {running / 200:.4f} right {right / total:.4f} queue {feed.qsize()}",
+                flush=True,
+            )
             running, right, total = 0.0, 0, 0
         if spent - saved > 240:
             saved = spent
