@@ -195,6 +195,26 @@ def standing_out_map(page: Pixels) -> Plane:
     return result
 
 
+def stands_out(page: Pixels, box: Box) -> tuple[float, float]:
+    """How much a place on a page differs from the page's ground, inside ``box`` and in the frame around it; 0-1 each.
+
+    A printed picture stands out inside and not around; print and emblems do neither or both.
+    """
+    rows = 132
+    scale = rows / page.shape[0]
+    small = cv2.resize(page, (max(16, round(page.shape[1] * scale)), rows), interpolation=cv2.INTER_AREA)
+    plane = standing_out_map(small)
+    rim = max(2.0, 0.12 * box.height * scale)
+    x0, y0 = box.x * scale, box.y * scale
+    x1, y1 = x0 + box.width * scale, y0 + box.height * scale
+    inner = plane[max(0, int(y0)) : int(y1) + 1, max(0, int(x0)) : int(x1) + 1]
+    outer = plane[max(0, int(y0 - rim)) : int(y1 + rim) + 1, max(0, int(x0 - rim)) : int(x1 + rim) + 1]
+    if inner.size == 0 or outer.size == inner.size:
+        return 0.0, 0.0
+    around = (float(outer.sum()) - float(inner.sum())) / (outer.size - inner.size)
+    return float(inner.mean()), around
+
+
 def _flat_grey(page: Pixels, scale: float) -> Plane:
     size = (max(16, round(page.shape[1] * scale)), max(16, round(page.shape[0] * scale)))
     grey = cv2.cvtColor(cv2.resize(page, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY).astype(np.float32)

@@ -36,8 +36,8 @@ def run_checks(
     Args:
         image: the photograph that ``reading`` was made from.
         reading: of the document room.
-        portraits: faces that the pipeline found on the document; checks use them where there are any. A bare box (pixels
-            of the photograph) counts as the portrait when it is the largest, as a ghost when it is smaller.
+        portraits: faces that the pipeline found on the document; checks use them where there are any. A bare box
+            (pixels of the photograph) counts as the portrait when it is the largest, as a ghost when it is smaller.
 
     Returns:
         One finding for each check, named ``document.forgery.<name>``.

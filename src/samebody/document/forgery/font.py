@@ -33,7 +33,6 @@ class Glyph:
         middle: half way between its top and its base edge, pixels of the page, to a fraction of a pixel.
         height: between the two, pixels.
         sharpness: steepest edges over contrast, per pixel.
-        darkness: of its strokes relative to the ground, 0-1.
         box: pixels of the page.
     """
 
@@ -41,22 +40,19 @@ class Glyph:
     middle: float
     height: float
     sharpness: float
-    darkness: float
     box: Box
 
 
 @checks.register("font")
 class FontCheck(Check):
-    """Looks for characters that leave the baseline, the sharpness or the blackness of their own line."""
+    """Looks for characters that leave the baseline or the sharpness of their own line."""
 
     name = "font"
     words: ClassVar[Mapping[str, str]] = {
         "mrz_shift": "Characters of the machine-readable zone leave their line",
         "mrz_sharpness": "Characters of the machine-readable zone are sharper or softer than their line",
-        "mrz_darkness": "Characters of the machine-readable zone are blacker or paler than their line",
         "field_shift": "Characters of a data field leave their line",
         "field_sharpness": "Characters of a data field are sharper or softer than the rest of it",
-        "field_darkness": "Characters of a data field are blacker or paler than the rest of it",
     }
 
     class Parameters(stage.Stage.Parameters):
@@ -67,7 +63,7 @@ class FontCheck(Check):
         least_mrz_glyphs: int = Field(default=8, ge=4, description="measurable characters in an MRZ line")
         longest_run: int = Field(default=4, ge=1, le=8, description="neighbours taken together at most")
         shift_floor: float = Field(default=0.012, gt=0, description="spread of the middles, in cap heights")
-        relative_floor: float = Field(default=0.04, gt=0, description="spread of sharpness and darkness, log ratio")
+        sharpness_floor: float = Field(default=0.04, gt=0, description="spread of the sharpness, log ratio")
 
     parameters: FontCheck.Parameters
 
@@ -127,8 +123,7 @@ class FontCheck(Check):
         middles = np.array([g.middle for g in glyphs]) / height
         properties = {
             "shift": (middles - _line_fit(x, middles), p.shift_floor),
-            "sharpness": (_centred(np.log([g.sharpness for g in glyphs])), p.relative_floor),
-            "darkness": (_centred(np.log([g.darkness for g in glyphs])), p.relative_floor),
+            "sharpness": (_centred(np.log([g.sharpness for g in glyphs])), p.sharpness_floor),
         }
         result: dict[str, tuple[float, Box]] = {}
         for name, (deviation, floor) in properties.items():
@@ -192,7 +187,6 @@ def glyphs_of(grey: Plane, box: Box, pixels_per_mm: float) -> tuple[Glyph, ...]:
                 y0 + (top + base) / 2,
                 base - top,
                 steep / contrast,
-                contrast,
                 Box(float(x0 + x), float(y0 + y), float(w), float(h)),
             )
         )

@@ -13,6 +13,7 @@ from pydantic import Field
 from samebody import stage
 from samebody.document.forgery.base import Check, Figure, Limit, Measurement, abstain, checks
 from samebody.document.forgery.evidence import ForgeryEvidence, Plane, PortraitEvidence
+from samebody.document.portrait import stands_out
 from samebody.types import Box, Finding, Outcome, Reason
 
 
@@ -34,6 +35,9 @@ class GhostCheck(Check):
         least_pixels: int = Field(default=56, ge=16, description="height of the ghost on the rectified page, pixels")
         rows: int = Field(default=72, ge=24, le=256, description="height at which both are compared, pixels")
         search: float = Field(default=0.22, ge=0, lt=1, description="how far the ghost may lie off, shares of its size")
+        clear_likeness: float = Field(default=0.75, gt=0, lt=1, description="correlation that print never reaches")
+        least_standing_out: float = Field(default=0.30, gt=0, lt=1, description="of a picture, see stands_out")
+        least_over_frame: float = Field(default=1.6, gt=1, le=10, description="of a picture over the frame around it")
         scales: tuple[float, ...] = Field(
             default=(0.84, 0.90, 0.95, 1.0, 1.06, 1.12, 1.20), description="ghost sizes tried around the candidate's"
         )
@@ -64,8 +68,24 @@ class GhostCheck(Check):
         likeness, place = best_correlation(
             evidence.page.image, portrait, ghost, rows=p.rows, search=p.search, scales=p.scales
         )
+        if not self._is_picture(evidence, place, likeness):
+            return abstain(
+                self.name,
+                "no_ghost",
+                "What resembles the portrait most on the page may be print rather than a ghost image; many documents "
+                "have none.",
+            )
         regions = (evidence.region("portrait", portrait), evidence.region("ghost", place))
         return Measurement((Figure("unlike", 1 - likeness, regions),), details={"correlation": round(likeness, 4)})
+
+    def _is_picture(self, evidence: ForgeryEvidence, place: Box, likeness: float) -> bool:
+        """Whether ``place`` holds a picture at all: a face was found, it stands out, or it is clearly the same."""
+        assert evidence.page is not None
+        p = self.parameters
+        if likeness >= p.clear_likeness or any(found.kind == "ghost" for found in evidence.portraits):
+            return True
+        inside, around = stands_out(evidence.page.image, place)
+        return inside >= p.least_standing_out and inside >= p.least_over_frame * around
 
     def run(self, evidence: ForgeryEvidence) -> Finding:
         """As :meth:`Check.run`; an embedding comparison, when the pipeline made one, confirms or adds a doubt.
