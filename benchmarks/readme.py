@@ -45,7 +45,8 @@ def reading() -> list[str]:
         "### Reading the MRZ (`python -m benchmarks.mrz_accuracy`, [details](docs/results/mrz-accuracy.md))",
         "",
         f"On photographs of the second renderer, which nobody tunes on, {data['photographs_per_cell']} a cell; "
-        "exact 95 % intervals. *Silent wrong*: a field is wrong, every check digit agrees, and the field is not marked unsure. "
+        "exact 95 % intervals. *Silent wrong*: a field is wrong, every check digit agrees, and the field is not "
+        "marked unsure. "
         "Rendered photographs are not real ones.",
         "",
         "| format | range | all lines exact | silent wrong |",
