@@ -22,7 +22,7 @@ CHARACTERS = ALPHABET
 
 @dataclass(frozen=True)
 class Cut:
-    """One font at several stroke weights: ink coverage 0-1 per glyph in a box centred on its cell, and pitch over cap."""
+    """One font at several stroke weights: ink 0-1 per glyph in a box centred on its cell, and the pitch in pixels."""
 
     glyphs: NDArray[np.float32]
     pitch: float

@@ -2,7 +2,7 @@
 
     python -m benchmarks.mrz_cells.train --font OCRB.otf:0.6 --font OCRBS.otf:0.4 --out mrz_cells.onnx
 
-Needs torch (2.13.0 was used), onnx, OpenCV and Pillow in an environment of its own; the runtime needs none of torch.
+Needs torch (2.13.0 was used) beside what samebody needs, in an environment of its own; the runtime never needs torch.
 The network sees grey strips, 32 pixels high, 20 per character, and gives for every 4 pixels a distribution over a gap
 and the 37 characters of Doc 9303-3 clause 4.3.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn, multiprocessing
+from torch import multiprocessing, nn
 
 from benchmarks.mrz_cells.lines import load_cut, sample
 from samebody.document.mrz_strip import ALPHABET, STRIP_HEIGHT
