@@ -67,6 +67,12 @@ CASES: dict[str, tuple[bytes, str]] = {
     "still gif": (encode(FRAMES[0], "GIF"), "capture.unsupported_format"),
     "jpeg 2000": (encode(FRAMES[0], "JPEG2000"), "capture.unsupported_format"),
     "float tiff": (encode(PillowImage.fromarray(np.ones((32, 32), np.float32)), "TIFF"), "capture.unsupported_format"),
+    "tiff of many samples": (
+        encode(FRAMES[0], "TIFF").replace(
+            b"\x15\x01\x03\x00\x01\x00\x00\x00\x03\x00", b"\x15\x01\x03\x00\x01\x00\x00\x00\xff\x00"
+        ),
+        "capture.unsupported_format",
+    ),
     "12 bit jpeg": (jpeg().replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc0\x00\x11\x0c"), "capture.unsupported_format"),
     "lossless jpeg": (jpeg().replace(b"\xff\xc0\x00\x11", b"\xff\xc3\x00\x11"), "capture.unsupported_format"),
     "animated gif": (animated("GIF"), "capture.animated"),

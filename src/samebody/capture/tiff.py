@@ -119,6 +119,10 @@ def walk(data: bytes) -> Container:
         raise errors.AnimatedError(f"The TIFF file holds {len(pages)} pages.", hint="Send a single picture.")
     if WIDTH not in first.entries or HEIGHT not in first.entries:
         raise errors.CorruptError("The TIFF picture does not say its size.")
+    if not 1 <= first.number(SAMPLES, 1) <= 5:  # CMYK with alpha has the most
+        raise errors.UnsupportedFormatError(
+            f"The TIFF picture has {first.number(SAMPLES)} samples per pixel.", hint="Save it as an ordinary picture."
+        )
     width, height = first.number(WIDTH), first.number(HEIGHT)
     tile = max(first.number(TILE_WIDTH), 1) * max(first.number(TILE_HEIGHT), 1)
     if tile > max(4 * width * height, 1 << 24):
