@@ -311,7 +311,7 @@ def vertical_offsets(grey: Grey, curves: Curves, line: int) -> Vector:
     places = np.array([block.mean() for block in blocks]) / STRIP_PITCH - 0.5
     offsets = reach[peak]
     current = weights
-    fit = np.zeros(3)
+    fit: Vector = np.zeros(3)
     for _ in range(5):
         fit = _weighted_polynomial(places / curves.cells, offsets[:, None], 2, np.sqrt(current))[:, 0]
         current = weights / (1 + ((offsets - np.polyval(fit, places / curves.cells)) / 1.5) ** 2)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from samebody import stage
-from samebody.document.page_edges import gradient_planes, intersect, snap_quad
+from samebody.document.page_edges import find_edge, gradient_planes, intersect, snap_quad
 from samebody.document.types import Matrix, MrzFormat, MrzReading, Page, apply_homography
 from samebody.types import Image, Pixels, Point
 
@@ -136,6 +136,9 @@ class PageFinder(stage.Stage):
         if not options:
             return predicted, 0
         chosen = options[0]
+        chosen = _Guess(
+            _outer_far_edge(small, gradients, chosen.quad * scale, millimetre) / scale, chosen.score, chosen.sides
+        )
         fine, strengths = snap_quad(gradients, chosen.quad * scale, (1.2 * millimetre,) * 4, ground=0.5)
         if all(strengths) and zone_misfit(fine / scale, mrz) < MAX_MISFIT:
             return fine / scale, chosen.sides
@@ -292,6 +295,57 @@ def predict_quad(mrz: MrzReading) -> Points:
     page_mm = np.array([[0, 0], [width, 0], [width, height], [0, height]])
     quad: Points = np.column_stack([page_mm, np.ones(4)]) @ affine
     return quad
+
+
+def _outer_far_edge(small: Pixels, gradients: NDArray[np.float32], quad: Points, millimetre: float) -> Points:
+    """The quadrilateral with its far (upper) side moved out, if the page goes on beyond it.
+
+    Header bands and lines of print can stand out more than the border. What lies between such a line and the border has
+    the page's colour, not the background's.
+    """
+    sides = (
+        (quad[0] - quad[3]) / np.linalg.norm(quad[0] - quad[3]),
+        (quad[1] - quad[2]) / np.linalg.norm(quad[1] - quad[2]),
+    )
+    for _ in range(2):
+        best: tuple[float, Points] | None = None
+        for shift in (5.0, 9.0, 13.0):
+            start, end = (corner + shift * millimetre * side for corner, side in zip(quad[:2], sides, strict=True))
+            inward = -(sides[0] + sides[1]) / np.linalg.norm(sides[0] + sides[1])
+            reach = 2.6 * millimetre
+            edge = find_edge(gradients, start, end, (reach, reach), inward, ground=0.5)
+            if edge is None or (best is not None and edge.strength <= best[0]):
+                continue
+            corners = [intersect((edge.start, edge.end), side) for side in ((quad[3], quad[0]), (quad[2], quad[1]))]
+            if corners[0] is None or corners[1] is None:
+                continue
+            moved = np.array([corners[0], corners[1], quad[2], quad[3]])
+            within = _band(small, quad[:2], sides, (-5.0 * millimetre, -1.5 * millimetre))
+            far = float(np.linalg.norm((moved[:2] - quad[:2]).mean(axis=0)))
+            between = _band(small, quad[:2], sides, (0.25 * far, 0.75 * far))
+            outside = _band(small, moved[:2], sides, (1.0 * millimetre, 3.5 * millimetre))
+            if within is None or between is None or outside is None:
+                continue
+            if np.linalg.norm(between - within) < 0.6 * np.linalg.norm(between - outside):
+                best = edge.strength, moved
+        if best is None:
+            return quad
+        quad = best[1]
+    return quad
+
+
+def _band(small: Pixels, top: Points, sides: tuple[Points, Points], offsets: tuple[float, float]) -> Points | None:
+    """Median colour between two distances (pixels, outwards) from a side; None when mostly off the picture."""
+    share, distance = np.meshgrid(np.linspace(0.08, 0.92, 40), np.linspace(*offsets, 6))
+    start, end = (top[k] + distance[..., None] * sides[k] for k in range(2))
+    places = np.floor(start + (end - start) * share[..., None]).astype(int)
+    height, width = small.shape[:2]
+    inside = (places >= 0).all(axis=-1) & (places[..., 0] < width) & (places[..., 1] < height)
+    if inside.mean() < 0.5:
+        return None
+    columns, rows = places[inside].T
+    colour: Points = np.median(small[rows, columns].astype(np.float64), axis=0)
+    return colour
 
 
 MAX_MISFIT = 3.5

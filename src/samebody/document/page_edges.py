@@ -34,7 +34,7 @@ def gradient_planes(pixels: Pixels) -> NDArray[np.float32]:
         np.stack([cv2.Sobel(channel, cv2.CV_32F, 1, 0), cv2.Sobel(channel, cv2.CV_32F, 0, 1)])
         for channel in cv2.split(lab)
     ]
-    result: NDArray[np.float32] = np.stack(planes) / 8.0
+    result: NDArray[np.float32] = np.stack(planes).astype(np.float32) / np.float32(8.0)
     return result
 
 
