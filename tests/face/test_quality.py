@@ -336,7 +336,7 @@ def test_without_a_mesh_the_rest_is_still_assessed(analyser, portrait):
 @pytest.mark.weights
 @pytest.mark.parametrize(
     ("degrade", "levels", "fall"),
-    [(blur, (0, 4, 10, 20), 20), (darken, (1, 0.3, 0.05), 15), (noise, (0, 30, 90), -5)],
+    [(blur, (0, 4, 10, 20), 15), (darken, (1, 0.3, 0.05), 10), (noise, (0, 30, 90), -5)],
 )
 def test_the_unified_score_falls_with_heavy_degradation(analyser, portraits, degrade, levels, fall):
     # large faces survive strong noise, because everything averages it away: there it must only not rise

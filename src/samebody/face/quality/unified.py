@@ -13,12 +13,14 @@ FLOOR = 0.02
 WEIGHTS: Mapping[str, float] = {
     "detector_confidence": 1.0,
     "head_pose_yaw_frontal_alignment": 1.0,
+    "inter_eye_distance": 1.0,
     "dynamic_range": 0.5,
     "mesh_presence": 0.5,
 }
 """Exponents of the weighted geometric mean, found on half of the subjects by ``python -m benchmarks.face_quality --tune
---rounds 2``. Sharpness and occlusion earn no weight of their own: what they tell about a comparison is already in how
-sure detector and mesh are. They stay in the advice."""
+--rounds 2``; inter-eye distance was added by hand, because on the same half it costs nothing overall and helps against
+blur, low resolution and occlusion taken one by one (ADR 0022). Sharpness and occlusion earn no weight: what they tell
+about a comparison is already in how sure detector and mesh are. They stay in the advice."""
 
 
 def unified_features(
