@@ -125,6 +125,13 @@ class PageFinder(stage.Stage):
             moved[1] -= squeeze * along
             starts.append(moved)
         options = self._snap(gradients, starts, scale, millimetre, mrz)
+        if not options or options[0].sides < 4:
+            # A strong tilt shows even within the zone's small height: half of what its homography says, and all of it.
+            bent = _homography_quad(mrz)
+            if np.linalg.norm(bent - predicted, axis=1).max() < 0.5 * float(np.linalg.norm(along)):
+                starts = [predicted + share * (bent - predicted) for share in (0.5, 1.0)]
+                options += self._snap(gradients, starts, scale, millimetre, mrz)
+                options.sort(key=lambda option: -option.score)
         border = self._border(pixels)
         if border is not None:
             turns = [np.roll(border.quad, -k, axis=0) for k in range(4)]
@@ -288,13 +295,28 @@ def predict_quad(mrz: MrzReading) -> Points:
     The zone is too flat to fix the perspective upwards, so the page is continued by the affine map that fits the
     zone: corners near the zone are good to about a millimetre, the far ones only as good as the view is frontal.
     """
-    left, right, top, bottom = ZONE_MILLIMETRES[mrz.format]
+    zone_mm = _zone_millimetres(mrz.format)
     width, height = mrz.format.page_millimetres
-    zone_mm = np.array([[left, height - top], [right, height - top], [right, height - bottom], [left, height - bottom]])
     affine, *_ = np.linalg.lstsq(np.column_stack([zone_mm, np.ones(4)]), np.array(mrz.polygon), rcond=None)
     page_mm = np.array([[0, 0], [width, 0], [width, height], [0, height]])
     quad: Points = np.column_stack([page_mm, np.ones(4)]) @ affine
     return quad
+
+
+def _zone_millimetres(layout: MrzFormat) -> NDArray[np.float64]:
+    """The zone's nominal corners, (4, 2) millimetres from the page's top left corner."""
+    left, right, top, bottom = ZONE_MILLIMETRES[layout]
+    _, height = layout.page_millimetres
+    return np.array([[left, height - top], [right, height - top], [right, height - bottom], [left, height - bottom]])
+
+
+def _homography_quad(mrz: MrzReading) -> Points:
+    """The page's corners as the zone's own homography continues them: right in trend, wide of the mark in size."""
+    width, height = mrz.format.page_millimetres
+    matrix = cv2.getPerspectiveTransform(
+        _zone_millimetres(mrz.format).astype(np.float32), np.array(mrz.polygon, np.float32)
+    ).astype(np.float64)
+    return apply_homography(matrix, np.array([[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]]))
 
 
 def _outer_far_edge(small: Pixels, gradients: NDArray[np.float32], quad: Points, millimetre: float) -> Points:
@@ -357,8 +379,7 @@ def zone_misfit(quad: Points, mrz: MrzReading) -> float:
     width, height = mrz.format.page_millimetres
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     homography = cv2.getPerspectiveTransform(quad.astype(np.float32), target).astype(np.float64)
-    left, right, top, bottom = ZONE_MILLIMETRES[mrz.format]
-    zone = np.array([[left, height - top], [right, height - top], [right, height - bottom], [left, height - bottom]])
+    zone = _zone_millimetres(mrz.format)
     seen = apply_homography(homography, np.array(mrz.polygon, np.float64))
     return float(np.linalg.norm(seen - zone, axis=1).max())
 
