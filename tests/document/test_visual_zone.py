@@ -210,6 +210,27 @@ def test_a_date_that_only_its_order_explains_is_taken_for_the_missing_one() -> N
     }
 
 
+def test_an_unlabelled_line_above_the_given_names_is_held_against_the_surname() -> None:
+    lines = [line("KOWALSKI", y=0), line("ANNA MARIA", y=40), line("SPECIMEN", x=700, y=0)]
+    fields = find_fields(lines, mrz(surname="ERIKSSON", given_names="ANNA MARIA"))
+    assert (fields["surname"].value, fields["surname"].basis) == ("KOWALSKI", "remainder")
+
+
+def test_two_dates_read_as_one_line_are_told_apart_by_their_labels() -> None:
+    text = "12 NOV 2020 12 NOV 2031"
+    both = VisualLine(
+        text, 0.99, (0.99,) * len(text), tuple(40.0 + 15 * i for i in range(len(text))), Box(40, 40, 345, 20)
+    )
+    lines = [line("Date of issue", x=40, height=12), line("Date of expiry", x=220, height=12), both]
+    fields = find_fields(lines, mrz(expiry_date="2030-11-12", birth_date="1968-04-22"))
+    assert (fields["issue_date"].value, fields["expiry_date"].value) == ("2020-11-12", "2031-11-12")
+
+
+def test_a_line_that_is_not_clear_is_not_taken_for_the_surname() -> None:
+    lines = [line("KOWALSKI", y=0, confidence=0.6), line("ANNA MARIA", y=40)]
+    assert "surname" not in find_fields(lines, mrz(surname="ERIKSSON", given_names="ANNA MARIA"))
+
+
 def test_nothing_is_found_in_nothing() -> None:
     assert find_fields([], mrz(surname="ERIKSSON")) == {}
 

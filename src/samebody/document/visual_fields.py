@@ -50,7 +50,7 @@ class VisualField:
         confidence: 0-1, posterior of the least certain character of that part.
         box: where, pixels of the rectified page; the ink of the whole line.
         basis: ``mrz`` (found by searching for what the MRZ says), ``label`` (a label names it), ``both``, or
-            ``remainder`` (the only date left that can be it).
+            ``remainder`` (the only date left that can be it, or the line beside the other half of the name).
         alternatives: other values that the same text allows.
         exact: says exactly what the machine-readable zone says, transliteration allowed for.
     """
@@ -194,11 +194,12 @@ _SEXES = {"M": "M", "F": "F", "X": "X", "W": "F", "MALE": "M", "FEMALE": "F", "H
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """Characters ``start`` to ``end`` of a line."""
+    """Characters ``start`` to ``end`` of a line; ``origin``: where the label above them starts, pixels of the page."""
 
     line: VisualLine
     start: int
     end: int
+    origin: float | None = None
 
     @property
     def text(self) -> str:
@@ -228,6 +229,12 @@ def find_fields(lines: Sequence[VisualLine], mrz: MrzReading | None = None) -> d
     for name, finder in (("surname", _find_name), ("given_names", _find_name), ("document_number", _find_number)):
         if found := finder(name, lines, labelled.get(name, ()), expected.get(name, "")):
             fields[name] = found
+    for name, other, above in (("surname", "given_names", True), ("given_names", "surname", False)):
+        if name not in fields and other in fields and fields[other].exact and expected.get(name):
+            neighbour = _beside_name(lines, fields[other].box, above)
+            if neighbour is not None:
+                span = _Span(neighbour, 0, len(neighbour.text))
+                fields[name] = span.to_field(name, neighbour.text.strip(), "remainder")
     if sex := _find_sex(lines, labelled.get("sex", ()), expected.get("sex", "")):
         fields["sex"] = sex
     for name in ("nationality", "issuing_state"):
@@ -251,7 +258,7 @@ def _labelled(lines: Sequence[VisualLine]) -> dict[str, tuple[_Span, ...]]:
                 result.setdefault(name, []).append(_Span(line, end + lead, len(line.text)))
             below = _below(line, [other for other in lines if id(other) not in labels])
             if below is not None:
-                result.setdefault(name, []).append(_Span(below, 0, len(below.text)))
+                result.setdefault(name, []).append(_Span(below, 0, len(below.text), line.box.x))
     return {name: tuple(spans) for name, spans in result.items()}
 
 
@@ -320,11 +327,10 @@ def _find_dates(
 
     for name in _DATES:
         for span in labelled.get(name, ()):
-            match = next(
-                ((li, f) for li, f in free if li is span.line and f.start >= span.start and f.end <= span.end), None
-            )
-            if match and name not in result:
-                line, found = match
+            here = [(li, f) for li, f in free if li is span.line and f.start >= span.start and f.end <= span.end]
+            if here and name not in result:
+                # Two columns may have been read as one line: what the MRZ says comes first, then what stands below.
+                line, found = min(here, key=lambda one: (not _says(one[1], expected.get(name, "")), _off(one, span)))
                 readings = (found.value, *found.alternatives)
                 said = next((v for v in readings if _date_fits(v, expected.get(name, ""))), None)
                 take(name, line, found, said or found.value, "both" if said else "label")
@@ -344,6 +350,17 @@ def _find_dates(
         if name not in result and len(named) == 1 and len(dates) <= 4:
             take(name, *named[0], named[0][1].value, "remainder")
             yield name, result[name]
+
+
+def _says(found: FoundDate, expected: str) -> bool:
+    return any(_date_fits(value, expected) for value in (found.value, *found.alternatives))
+
+
+def _off(one: tuple[VisualLine, FoundDate], span: _Span) -> float:
+    """How far a date starts from where its label starts, in pixels."""
+    line, found = one
+    at = line.positions[found.start] if found.start < len(line.positions) else line.box.x
+    return abs(at - (span.origin if span.origin is not None else line.box.x))
 
 
 def _by_order(value: str, expected: Mapping[str, str]) -> str | None:
@@ -386,6 +403,24 @@ def _find_name(name: str, lines: Sequence[VisualLine], labelled: Sequence[_Span]
             return best[1].to_field(name, best[1].text.strip(), "both")
         return span.to_field(name, span.text.strip(), "label")
     return best[1].to_field(name, best[1].text.strip(), "mrz") if best else None
+
+
+def _beside_name(lines: Sequence[VisualLine], known: Box, above: bool) -> VisualLine | None:
+    """The clearly read line of letters just above (or below) the line that holds the other half of the name."""
+    best: tuple[float, VisualLine] | None = None
+    for line in lines:
+        gap = known.y - (line.box.y + line.box.height) if above else line.box.y - (known.y + known.height)
+        fits = (
+            0 < gap < 3.2 * known.height
+            and abs(line.box.x - known.x) < 1.2 * known.height
+            and 0.72 < line.box.height / known.height < 1.4
+            and line.confidence >= 0.85
+        )
+        letters = sum(c.isalpha() for c in line.text)
+        fits = fits and letters >= 3 and not re.search(r"\d", line.text) and not label_names(line.text)
+        if fits and (best is None or gap < best[0]):
+            best = (gap, line)
+    return best[1] if best else None
 
 
 def _nearest(spans: Sequence[_Span], wanted: str) -> _Span:

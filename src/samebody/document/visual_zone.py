@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from samebody import stage
+from samebody.document.portrait import Candidate, PortraitFinder
 from samebody.document.recognise import LINE_HEIGHT, Character, TextLine, TextRecogniser
 from samebody.document.types import MrzReading, Page
 from samebody.document.visual_fields import VisualField, VisualLine, VisualZone, find_fields
@@ -73,7 +74,7 @@ class VisualZoneReader(stage.Stage):
         *,
         mrz: MrzReading | None = None,
         mrz_box: Box | None = None,
-        avoid: Sequence[Box] = (),
+        avoid: Sequence[Box] | None = None,
     ) -> VisualZone:
         """The visual zone of a rectified page.
 
@@ -82,11 +83,13 @@ class VisualZoneReader(stage.Stage):
             recogniser: reads the lines.
             mrz: what the machine-readable zone says: steers the search for fields.
             mrz_box: where that zone lies, pixels of the page; taken from ``mrz`` when left out.
-            avoid: further places without text, such as the portrait, pixels of the page.
+            avoid: further places without text, pixels of the page; None looks for portrait and ghost image itself.
         """
         started = time.perf_counter()
         if mrz_box is None and mrz is not None:
             mrz_box = _bounds(page.to_page(np.array(mrz.polygon, np.float64)), page.image.shape)
+        if avoid is None:
+            avoid = _pictures(PortraitFinder().find(page.image, mrz_box))
         places = (*avoid, mrz_box) if mrz_box is not None else tuple(avoid)
         boxes = self.locate(page.image, page.pixels_per_mm, avoid=places)
         first, second = self._passes(boxes)
@@ -191,6 +194,13 @@ def ink_map(page: Pixels, pixels_per_mm: float) -> NDArray[np.float32]:
     ground_float = ground.astype(np.float32)
     result: NDArray[np.float32] = (ground_float - grey) / np.maximum(ground_float, 40.0)
     return result
+
+
+def _pictures(candidates: Sequence[Candidate]) -> list[Box]:
+    """Boxes of what surely is a picture: on a page without a portrait the best candidate is print."""
+    portraits = [c.box for c in candidates[:1] if c.kind == "portrait" and c.score >= 0.2]
+    ghosts = [c.box for c in candidates if c.kind == "ghost" and c.score >= 0.75]
+    return [*portraits, *ghosts] if portraits else []
 
 
 def _spaced(line: TextLine) -> list[Character]:
