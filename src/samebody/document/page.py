@@ -185,7 +185,7 @@ class PageFinder(stage.Stage):
         area = small.shape[0] * small.shape[1]
         rows, columns = np.nonzero(edges)
         points = np.column_stack([columns, rows]).astype(np.float64)[:: 1 + len(rows) // 6000]
-        best: Border | None = None
+        found: list[tuple[float, Points]] = []
         for mask in self._masks(smooth, edges):
             contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
             long = [
@@ -200,10 +200,13 @@ class PageFinder(stage.Stage):
                 quad = _four_corners(hull)
                 if quad is None:
                     continue
-                quad = _refine(quad, points)
-                confidence = self._score(quad, support)
-                if best is None or confidence > best.confidence:
-                    best = Border(quad / scale, confidence)
+                found.append((self._score(quad, support), quad))
+        best: Border | None = None
+        for _, quad in sorted(found, key=lambda entry: -entry[0])[:3]:
+            refined = _refine(quad, points)
+            confidence = self._score(refined, support)
+            if best is None or confidence > best.confidence:
+                best = Border(refined / scale, confidence)
         return best
 
     @staticmethod
@@ -212,7 +215,7 @@ class PageFinder(stage.Stage):
         lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB)
         edges = np.zeros(smooth.shape[:2], np.uint8)
         for channel in cv2.split(lab):
-            strength = float(np.percentile(np.abs(cv2.Sobel(channel, cv2.CV_32F, 1, 0)), 93))
+            strength = float(np.percentile(np.abs(cv2.Sobel(channel, cv2.CV_16S, 1, 0)[::2, ::2]), 93))
             high = float(np.clip(strength, 18.0, 120.0))
             edges |= cv2.Canny(channel, 0.4 * high, high)
         return edges
