@@ -78,15 +78,17 @@ class MrzLocator(stage.Stage):
             long_sides: other scales than the declared ones.
         """
         zones: list[ZoneCandidate] = []
-        for side in long_sides or self.parameters.long_sides:
-            scale = min(1.0, side / max(grey.shape))
-            small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
+        small, longest = grey, max(grey.shape)
+        for side in sorted(long_sides or self.parameters.long_sides, reverse=True):
+            scale = min(1.0, side / longest)
+            if scale < 1:
+                # Each scale from the one before: a large photograph is gone through once.
+                size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
+                small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
             rows = merge_rows(list(self._pieces(small)), self.parameters.min_row_elongation)
             for zone in group_rows(rows):
                 scaled = tuple(Row(row.start / scale, row.end / scale, row.height / scale) for row in zone.rows)
                 zones.append(ZoneCandidate(scaled, zone.score))
-            if scale == 1.0 and side < max(self.parameters.long_sides):
-                break
         zones.sort(key=lambda zone: -zone.score)
         return tuple(_distinct(zones, self.parameters.max_candidates))
 
