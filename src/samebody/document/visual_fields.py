@@ -230,7 +230,7 @@ def find_fields(lines: Sequence[VisualLine], mrz: MrzReading | None = None) -> d
         if found := finder(name, lines, labelled.get(name, ()), expected.get(name, "")):
             fields[name] = found
     for name, other, above in (("surname", "given_names", True), ("given_names", "surname", False)):
-        if name not in fields and other in fields and fields[other].exact and expected.get(name):
+        if name not in fields and other in fields and fields[other].basis in ("mrz", "both") and expected.get(name):
             neighbour = _beside_name(lines, fields[other].box, above)
             if neighbour is not None:
                 span = _Span(neighbour, 0, len(neighbour.text))
