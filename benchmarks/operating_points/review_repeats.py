@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 FLOOR = 0.55
-CONTROLS = 600
+CONTROLS = 150
 CROP_BOX = (37, 187, 187, 37)  # top, right, bottom, left of the face in a 224-pixel crop with a margin of 0.25
 COLUMNS = ["file_a", "sha256_a", "file_b", "sha256_b", "sface_score", "second_distance", "decision"]
 
@@ -61,36 +61,41 @@ def candidates(arguments: argparse.Namespace) -> None:
             writer.writerow([a.file, a.sha256, b.file, b.sha256, f"{score:.4f}", kind])
 
 
-def distances(arguments: argparse.Namespace) -> None:
-    """The second matcher's distance for each pair; pictures it has met before are taken from ``--known``."""
+def describe(path: str) -> list[float]:
+    """The second matcher's descriptor of one picture."""
     import face_recognition
-    import numpy as np
 
-    known: dict[str, np.ndarray] = {}
-    if arguments.known and arguments.known.is_file():
-        with np.load(arguments.known, allow_pickle=False) as stored:
-            known = {name: stored[name] for name in stored.files}
+    picture = face_recognition.load_image_file(path)
+    # Where its own detector fails, the geometry of the crop says where the face is.
+    places = face_recognition.face_locations(picture, number_of_times_to_upsample=0) or [CROP_BOX]
+    middle = min(places, key=lambda place: abs(place[0] + place[2] - 224) + abs(place[1] + place[3] - 224))
+    return [float(value) for value in face_recognition.face_encodings(picture, [middle], model="large")[0]]
 
-    def descriptor(file: str) -> np.ndarray:
-        if file not in known:
-            picture = face_recognition.load_image_file(arguments.data / file)
-            # Where its own detector fails, the geometry of the crop says where the face is.
-            places = face_recognition.face_locations(picture, number_of_times_to_upsample=0) or [CROP_BOX]
-            middle = min(places, key=lambda p: abs(p[0] + p[2] - 224) + abs(p[1] + p[3] - 224))
-            known[file] = face_recognition.face_encodings(picture, [middle], model="large")[0]
-        return known[file]
+
+def distances(arguments: argparse.Namespace) -> None:
+    """The second matcher's distance for each pair; what an unfinished run left in ``--known`` is not made again."""
+    import json
+    import math
+    from multiprocessing import Pool
 
     with arguments.pairs.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    try:
-        for number, row in enumerate(rows):
-            distance = float(np.linalg.norm(descriptor(row["file_a"]) - descriptor(row["file_b"])))
-            row["second_distance"] = f"{distance:.4f}"
-            if number % 100 == 0:
-                print(f"{number} of {len(rows)}", file=sys.stderr, flush=True)
-    finally:
-        if arguments.known:
-            np.savez(arguments.known, **known)
+    known: dict[str, list[float]] = {}
+    if arguments.known and arguments.known.is_file():
+        known = json.loads(arguments.known.read_text())
+    missing = [
+        name for name in dict.fromkeys(row[k] for row in rows for k in ("file_a", "file_b")) if name not in known
+    ]
+    with Pool(arguments.workers) as pool:
+        found = pool.imap(describe, [str(arguments.data / name) for name in missing])
+        for number, (name, descriptor) in enumerate(zip(missing, found), 1):
+            known[name] = descriptor
+            if number % 100 == 0 or number == len(missing):
+                print(f"{number} of {len(missing)} pictures", file=sys.stderr, flush=True)
+                if arguments.known:
+                    arguments.known.write_text(json.dumps(known))
+    for row in rows:
+        row["second_distance"] = f"{math.dist(known[row['file_a']], known[row['file_b']]):.4f}"
     with arguments.out.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, [*COLUMNS[:6], "kind"], lineterminator="\n")
         writer.writeheader()
@@ -132,7 +137,8 @@ def main() -> None:
     second = steps.add_parser("distances")
     second.set_defaults(step=distances)
     second.add_argument("pairs", type=Path)
-    second.add_argument("--known", type=Path, help="npz of descriptors of an earlier, unfinished run")
+    second.add_argument("--known", type=Path, help="JSON of descriptors, written on the way and taken up again")
+    second.add_argument("--workers", type=int, default=2)
     third = steps.add_parser("decide")
     third.set_defaults(step=decide)
     third.add_argument("pairs", type=Path)

@@ -129,6 +129,8 @@ def _print(measurement: Measurement) -> None:
     from rich.table import Table
 
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)  # a file or a pipe has no width of its own, and 80 columns fold every interval
     for summary in measurement.sets:
         console.print(
             f"{summary.name}: {summary.pictures:,} pictures, {summary.failed} failures to acquire "
@@ -139,8 +141,9 @@ def _print(measurement: Measurement) -> None:
     for title, results in (("", measurement.results), (", as published", measurement.ungrouped)):
         for name, result in results.items():
             table = Table(title=f"{measurement.record.label}, {name}{title}: {result.pairs:,} non-mated pairs")
-            for column in ("FMR", "threshold", "realised [95 %]", "errors", "effective", "FNMR [95 %]", "mark"):
+            for column in ("FMR", "threshold", "realised [95 %]", "errors", "effective", "FNMR [95 %]"):
                 table.add_column(column, justify="right")
+            table.add_column("mark", no_wrap=True, min_width=len("extrapolated"))
             for point in result.points:
                 low, high = point.fmr.interval
                 table.add_row(

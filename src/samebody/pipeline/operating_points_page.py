@@ -198,7 +198,8 @@ def _data(measurement: Measurement) -> str:
     for summary in measurement.sets:
         line = f"- {summary.credit} SHA-256 over the sorted lines `sha256  file`: `{summary.digest}`."
         if summary.failed_files:
-            line += f" Without a template: {', '.join(f'`{name}`' for name in summary.failed_files)}."
+            names = ", ".join(name.removeprefix(f"{summary.name}/") for name in summary.failed_files)
+            line += f" Without a template: {names}."
         lines.append(line)
     lines.append(
         "- The lists of files are those of the sets; committed are the digest of the whole list, the exclusions above "

@@ -226,7 +226,9 @@ def measure(
         for name in (DEFAULT_POPULATION, "all-pairs", "matched-minors"):
             progress(f"scoring {name}", 0, 0)
             chosen = population(name, non_mated.samples)
-            kept[name] = score_population(non_mated, persons, chosen, max(TARGETS))
+            # minors score higher, and are also held against the thresholds of adults: keep more of their tail
+            keep_fmr = 0.1 if name == "matched-minors" else max(TARGETS)
+            kept[name] = score_population(non_mated, persons, chosen, keep_fmr)
             found[name] = measure_population(kept[name], mated, TARGETS, options, extrapolate=extrapolate)
         return found, kept
 
