@@ -51,7 +51,7 @@ def test_the_visual_zone_confirms_what_the_digits_cannot() -> None:
     shot = photograph(specimen.render("TD3", seed=77), difficulty="clean", seed=77)
     reading = DocumentReader().read(shot.image, today=TODAY)
     assert reading.mrz is not None
-    assert reading.finding("document.consistency").outcome is Outcome.PASS
+    assert reading.finding("document.consistency").outcome is not Outcome.FAIL
     assert "visual_zone" in reading.mrz.fields["surname"].confirmed_by
     assert not reading.mrz.fields["surname"].unsure
 

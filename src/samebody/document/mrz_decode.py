@@ -30,6 +30,11 @@ LOOKALIKES: dict[str, str] = {
 """Characters of like shape with the same value modulo 10: a check digit cannot tell them apart."""
 
 
+LETTER_O_COST = 1.2
+"""Nats against the letter O where letters and digits mix: issuers avoid it there because it looks like 0. A clear O
+outweighs it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
     """The characters chosen.
@@ -66,7 +71,8 @@ def type_costs(layout: MrzFormat, log_posteriors: NDArray[np.float32]) -> Costs:
     """Costs with impossible characters ruled out; (lines, cells, 37)."""
     costs: Costs = -log_posteriors.astype(np.float64)
     masks = {kind: np.array([c not in allowed for c in ALPHABET]) for kind, allowed in KIND_CHARACTERS.items()}
-    optional_check = {("optional_data")}
+    letter_o = ALPHABET.index("O")
+    optional_check = {"optional_data"}
     fillers = {
         (check.line, check.column)
         for check in LAYOUTS[layout].checks
@@ -75,6 +81,8 @@ def type_costs(layout: MrzFormat, log_posteriors: NDArray[np.float32]) -> Costs:
     for line, row in enumerate(kind_grid(layout)):
         for column, kind in enumerate(row):
             costs[line, column, masks[kind]] = np.inf
+            if kind == "mixed":
+                costs[line, column, letter_o] += LETTER_O_COST
             if (line, column) in fillers:
                 costs[line, column, ALPHABET.index("<")] = np.inf
     if layout in (MrzFormat.MRV_A, MrzFormat.MRV_B):
