@@ -120,9 +120,10 @@ def decide(arguments: argparse.Namespace) -> None:
         minors = {f"fairface/{row['file']}" for row in csv.DictReader(stream) if row["age"] in MINOR_BANDS}
     with arguments.pairs.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    chosen = [row for row in rows if row.pop("kind") == "candidate"]
-    controls = [float(row["second_distance"]) for row in rows if row not in chosen]
+    chosen = [row for row in rows if row["kind"] == "candidate"]
+    controls = [float(row["second_distance"]) for row in rows if row["kind"] == "control"]
     for row in chosen:
+        del row["kind"]
         minor = row["file_a"] in minors or row["file_b"] in minors
         same = is_same(float(row["sface_score"]), float(row["second_distance"]), minor)
         row["decision"] = "same" if same else "different"
@@ -131,8 +132,8 @@ def decide(arguments: argparse.Namespace) -> None:
     with arguments.out.open("w", newline="", encoding="utf-8") as stream:
         stream.write(
             f"# Pairs of fairface pictures that SFace scores at least {FLOOR}, reviewed with face_recognition (dlib).\n"
-            "# Rule: two adults are one person at a distance of at most 0.50, or 0.45 where the score is below 0.60; with a\n"
-            "# minor in the pair, at a score of at least 0.70 and a distance of at most 0.40. See docs/adr/0043.\n"
+            "# Rule: two adults are one person at a distance of at most 0.50, or 0.45 where the score is below 0.60;\n"
+            "# with a minor in the pair, at a score of at least 0.70 and a distance of at most 0.40. See docs/adr/0043.\n"
             f"# Control: of {len(controls)} random matched adult pairs below the floor, {beyond} are nearer than 0.50; "
             f"the nearest is at {nearest:.3f}.\n"
             "# FairFace: K. Kärkkäinen and J. Joo, WACV 2021; CC BY 4.0. Identifiers and figures only, no picture.\n"
