@@ -43,7 +43,9 @@ class CompressionCheck(Check):
         least_scale: float = Field(default=4.0, gt=0, description="pixels of the photograph per millimetre of the page")
         least_blocks: int = Field(default=40, ge=8, description="blocks of 8 by 8 pixels needed in a part")
         least_field_blocks: int = Field(default=14, ge=4, description="blocks needed in a text field")
-        last_width: int = Field(default=4, ge=0, le=20, description="qualities this near the last one are left out")
+        last_margin: int = Field(
+            default=4, ge=0, le=20, description="first qualities looked for lie this far below the last"
+        )
         least_dip: float = Field(default=0.04, gt=0, lt=1, description="page's dip that counts as a first compression")
         least_grid: float = Field(default=0.08, gt=0, lt=2, description="page's grid strength that counts as a grid")
 
@@ -78,9 +80,9 @@ class CompressionCheck(Check):
         page_dips = dips(errors, ground)
         last = evidence.image.source.jpeg_quality
         if last is not None:
-            # The last compression leaves a dip everywhere, deeper the more texture there is: it tells nothing.
-            near = np.abs(np.array(p.qualities[1:-1]) - last) <= p.last_width
-            page_dips = np.where(near, 0.0, page_dips)
+            # Only a first quality below the last one survives it; the last one's own dip says nothing.
+            lost = np.array(p.qualities[1:-1]) > last - p.last_margin
+            page_dips = np.where(lost, 0.0, page_dips)
         strongest = int(np.argmax(page_dips))
         details: dict[str, object] = {
             "page_dips": {str(q): round(float(d), 4) for q, d in zip(p.qualities[1:-1], page_dips)},

@@ -11,13 +11,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from samebody.document.portrait import PortraitFinder
+from samebody.document.portrait import PortraitFinder, stands_out
 from samebody.document.types import DocumentReading, MrzReading, Page
 from samebody.document.visual_fields import VisualField, VisualLine
 from samebody.types import Box, Comparison, Image, OperatingPoint, Point, Region
 
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+
+_LEAST_STANDING_OUT = 0.20
+_LEAST_OVER_FRAME = 0.08
+"""See :func:`samebody.document.portrait.stands_out`; portraits of specimens reach 0.3 and 0.15, print does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,11 @@ class ForgeryEvidence:
                 continue
             holding = [box for box in boxes if _contains(box, face.centre) and box.height > 0.8 * face.height]
             return holding[0] if holding else _grown(face, 0.35)
-        return boxes[0] if boxes else None
+        # Without a face only what clearly is a picture counts: on a page without portrait the best place is print.
+        if boxes and self.page is not None:
+            inside, around = stands_out(self.page.image, boxes[0])
+            return boxes[0] if inside >= _LEAST_STANDING_OUT and inside - around >= _LEAST_OVER_FRAME else None
+        return None
 
     @cached_property
     def ghost_box(self) -> Box | None:

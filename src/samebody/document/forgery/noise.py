@@ -41,6 +41,9 @@ class NoiseCheck(Check):
         """What the picture must offer."""
 
         least_noise: float = Field(default=0.30, gt=0, description="noise (grey levels) below which levels say nothing")
+        least_quality: int = Field(
+            default=75, ge=0, le=100, description="JPEG quality (IJG scale) that leaves noise alone"
+        )
         least_scale: float = Field(default=4.0, gt=0, description="pixels of the photograph per millimetre of the page")
         block: int = Field(default=8, ge=4, le=32, description="side of a block, pixels")
         least_blocks: int = Field(default=16, ge=4, description="blocks needed on each side of a comparison")
@@ -63,6 +66,15 @@ class NoiseCheck(Check):
                 "too_small",
                 f"The page has {evidence.scale:.1f} pixels per millimetre; {p.least_scale:.1f} are needed.",
                 "Photograph the page so that it fills the picture.",
+            )
+        quality = evidence.image.source.jpeg_quality
+        if quality is not None and quality < p.least_quality:
+            return abstain(
+                self.name,
+                "compressed",
+                f"The picture was saved at JPEG quality {quality}, which removes noise unevenly; "
+                f"{p.least_quality} is needed.",
+                "Send the photograph as the camera stored it.",
             )
         fine, coarse = ResidualMap(evidence, 1), ResidualMap(evidence, 2)
         level = fine.page_level()
