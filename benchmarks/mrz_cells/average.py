@@ -2,8 +2,8 @@
 
     python -m benchmarks.mrz_cells.average first.pt second.pt --out mrz_cells.onnx
 
-The bundled network is such a mean: three runs of `train.py` of about 17, 35 and 16 minutes on two busy cores (seeds 20261122,
-77 with `--rate 1.5e-3`, 177 with `--rate 1e-3`), each resuming the one before; the last two averaged.
+The bundled network is such a mean: three runs of `train.py` of about 17, 35 and 16 minutes on two busy cores, each
+resuming the one before (seeds 20261122; 77 with `--rate 1.5e-3`; 177 with `--rate 1e-3`), the last two averaged.
 """
 
 from __future__ import annotations
