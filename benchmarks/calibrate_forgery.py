@@ -24,7 +24,7 @@ from benchmarks import specimens
 
 FORMATS = ("TD1", "TD2", "TD3")
 DIFFICULTIES = ("moderate", "hard")
-VARIANTS = ("camera", "messenger")
+VARIANTS = ("camera", "messenger", "resaved")
 FALSE_ALARMS = 0.01
 """Share of bona fide pictures that one check may accuse, over all its figures."""
 
@@ -62,6 +62,18 @@ def as_a_messenger_sends_it(jpeg: bytes, seed: int) -> bytes:
     return encoded.tobytes()
 
 
+def as_a_gallery_saves_it(jpeg: bytes, seed: int) -> bytes:
+    """The photograph saved once more at quality 82-96, unchanged: an earlier compression that is the whole picture's."""
+    import cv2
+
+    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    quality = int(np.random.default_rng([seed, 6]).integers(82, 97))
+    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+_SENT = {"camera": lambda jpeg, _: jpeg, "messenger": as_a_messenger_sends_it, "resaved": as_a_gallery_saves_it}
+
+
 def measure(case: Case) -> dict[str, Any]:
     """Every figure of every check on one bona fide photograph."""
     from samebody.capture import decode_image
@@ -69,7 +81,7 @@ def measure(case: Case) -> dict[str, Any]:
 
     format, difficulty, variant, seed = case
     jpeg, _ = specimens.cached("first", format, difficulty, seed, photographs=seed % 4 < 2)
-    image = decode_image(as_a_messenger_sends_it(jpeg, seed) if variant == "messenger" else jpeg, role="document")
+    image = decode_image(_SENT[variant](jpeg, seed), role="document")
     evidence = ForgeryEvidence.of(image, _tools["reader"].read(image))
     figures = {}
     for name in checks:
@@ -190,7 +202,7 @@ def main(seeds: int, workers: int, journal: Path | None, finish: bool) -> None:
             "seeds": f"{min(seen)}-{max(seen)}; even ones set the limits, odd ones count the false alarms"
             if seen
             else "",
-            "conditions": "moderate and hard (synth/ranges.toml), each as photographed and as a messenger sends it",
+            "conditions": "moderate and hard (synth/ranges.toml), each as photographed, as a messenger sends it, and saved again",
             "portraits": "half photographs, half drawn" if specimens.portraits_are_photographs() else "drawn",
             "target": f"{FALSE_ALARMS:.0%} of bona fide pictures per check",
             **{key: specimens.circumstances()[key] for key in ("commit", "versions")},

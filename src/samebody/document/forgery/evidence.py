@@ -142,9 +142,13 @@ class ForgeryEvidence:
             holding = [box for box in boxes if _contains(box, face.centre) and box.height > 0.8 * face.height]
             return holding[0] if holding else _grown(face, 0.35)
         # Without a face only what clearly is a picture counts: on a page without portrait the best place is print.
-        if boxes and self.page is not None:
-            inside, around = stands_out(self.page.image, boxes[0])
-            return boxes[0] if inside >= _LEAST_STANDING_OUT and inside - around >= _LEAST_OVER_FRAME else None
+        if self.page is None:
+            return None
+        for box in boxes:
+            printed = sum(_contains(box, patch.box.centre) for patch in self.patches)
+            inside, around = stands_out(self.page.image, box)
+            if printed <= 1 and inside >= _LEAST_STANDING_OUT and inside - around >= _LEAST_OVER_FRAME:
+                return box
         return None
 
     @cached_property
