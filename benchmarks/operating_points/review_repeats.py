@@ -133,7 +133,7 @@ def decide(arguments: argparse.Namespace) -> None:
         stream.write(
             f"# Pairs of fairface pictures that SFace scores at least {FLOOR}, reviewed with face_recognition (dlib).\n"
             "# Rule: two adults are one person at a distance of at most 0.50, or 0.45 where the score is below 0.60;\n"
-            "# with a minor in the pair, at a score of at least 0.70 and a distance of at most 0.40. See docs/adr/0043.\n"
+            "# with a minor in the pair, at a score of at least 0.70 and a distance of at most 0.40. docs/adr/0043.\n"
             f"# Control: of {len(controls)} random matched adult pairs below the floor, {beyond} are nearer than 0.50; "
             f"the nearest is at {nearest:.3f}.\n"
             "# FairFace: K. Kärkkäinen and J. Joo, WACV 2021; CC BY 4.0. Identifiers and figures only, no picture.\n"
