@@ -63,7 +63,7 @@ def as_a_messenger_sends_it(jpeg: bytes, seed: int) -> bytes:
 
 
 def as_a_gallery_saves_it(jpeg: bytes, seed: int) -> bytes:
-    """The photograph saved once more at quality 82-96, unchanged: an earlier compression that is the whole picture's."""
+    """The photograph saved once more at quality 82-96: an earlier compression, the same all over the picture."""
     import cv2
 
     pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
@@ -202,7 +202,7 @@ def main(seeds: int, workers: int, journal: Path | None, finish: bool) -> None:
             "seeds": f"{min(seen)}-{max(seen)}; even ones set the limits, odd ones count the false alarms"
             if seen
             else "",
-            "conditions": "moderate and hard (synth/ranges.toml), each as photographed, as a messenger sends it, and saved again",
+            "conditions": "moderate and hard (synth/ranges.toml); as photographed, as a messenger sends it, saved again",
             "portraits": "half photographs, half drawn" if specimens.portraits_are_photographs() else "drawn",
             "target": f"{FALSE_ALARMS:.0%} of bona fide pictures per check",
             **{key: specimens.circumstances()[key] for key in ("commit", "versions")},
