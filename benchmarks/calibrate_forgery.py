@@ -202,7 +202,7 @@ def main(seeds: int, workers: int, journal: Path | None, finish: bool) -> None:
             "seeds": f"{min(seen)}-{max(seen)}; even ones set the limits, odd ones count the false alarms"
             if seen
             else "",
-            "conditions": "moderate and hard (synth/ranges.toml); as photographed, as a messenger sends it, saved again",
+            "conditions": "moderate and hard (synth/ranges.toml); as photographed, sent by messenger, saved again",
             "portraits": "half photographs, half drawn" if specimens.portraits_are_photographs() else "drawn",
             "target": f"{FALSE_ALARMS:.0%} of bona fide pictures per check",
             **{key: specimens.circumstances()[key] for key in ("commit", "versions")},
