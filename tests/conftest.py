@@ -21,6 +21,9 @@ RUNTIME_RECORDS = (
     "face/blendshapes",
     "document/ppocr-rec",
     "example/person-a-1",
+    "example/person-b-1",
+    "example/person-b-2",
+    "document/mrz-cells",
     "example/person-a-2",
     "example/person-c-1",
 )

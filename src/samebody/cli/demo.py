@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from samebody.pipeline.verify import Verification
     from samebody.types import Image
 
-GENUINE_PORTRAIT = "example/person-a-1"
-GENUINE_SELFIE = "example/person-a-2"
+GENUINE_PORTRAIT = "example/person-b-1"
+GENUINE_SELFIE = "example/person-b-2"
 IMPOSTOR_SELFIE = "example/person-c-1"
-FORGER_PORTRAIT = "example/person-b-1"
-FORGER_SELFIE = "example/person-b-2"
+FORGER_PORTRAIT = "example/person-a-1"
+FORGER_SELFIE = "example/person-a-2"
 SEED = 20
 HELD_BACK = frozenset({"reject", "review", "retry"})
 

@@ -153,11 +153,30 @@ class ForgeryEvidence:
 
     @cached_property
     def ghost_box(self) -> Box | None:
-        """The ghost image on the rectified page: the face the pipeline found there, else the candidate."""
-        for portrait in self.portraits:
-            if portrait.kind == "ghost" and (face := self._on_page(portrait.region)) is not None:
-                return face
-        return next((_bounds(np.array(c.polygon)) for c in self.candidates if c.name == "ghost"), None)
+        """The ghost image on the rectified page: what holds the face the pipeline found there, else the candidate.
+
+        A face box is smaller than the picture around it. Without a candidate around the ghost's face, the ghost is
+        taken to lie around it as the portrait lies around its own face, since both are the same picture.
+        """
+        candidates = [_bounds(np.array(c.polygon)) for c in self.candidates if c.name == "ghost"]
+        for found in self.portraits:
+            if found.kind != "ghost" or (face := self._on_page(found.region)) is None:
+                continue
+            holding = [box for box in candidates if _contains(box, face.centre) and box.height > 0.8 * face.height]
+            if holding:
+                return holding[0]
+            return self._as_portrait_around(face) or _grown(face, 0.35)
+        return candidates[0] if candidates else None
+
+    def _as_portrait_around(self, ghost_face: Box) -> Box | None:
+        """The portrait's box moved and scaled as its face would have to be to become ``ghost_face``."""
+        own = next((f for p in self.portraits if p.kind == "portrait" and (f := self._on_page(p.region))), None)
+        box = self.portrait_box
+        if own is None or box is None or own.height <= 0:
+            return None
+        scale = ghost_face.height / own.height
+        (own_x, own_y), (x, y) = own.centre, ghost_face.centre
+        return Box(x + (box.x - own_x) * scale, y + (box.y - own_y) * scale, box.width * scale, box.height * scale)
 
     @cached_property
     def mrz_box(self) -> Box | None:
