@@ -187,8 +187,8 @@ def _limits() -> str:
             "- FairFace labels were given by annotators, not by the people shown, and its pictures come from the web: "
             "the embedder may have seen some of them in training.",
             "- Repeats that the second matcher does not recognise (profiles, sunglasses) are still in the tail: most "
-            "of the highest matched pairs left look like one person. Thresholds from FMR 1e-4 on are therefore too high "
-            "rather than too low. A few real look-alikes may have been taken out. See docs/adr/0043.",
+            "of the highest matched pairs left look like one person. Thresholds from FMR 1e-4 on are therefore too "
+            "high rather than too low. A few real look-alikes may have been taken out. See docs/adr/0043.",
             "- Attacks, twins and ageing are not measured here.",
         ]
     )
