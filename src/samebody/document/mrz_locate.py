@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from samebody import stage
+from samebody.document.shrink import shrink
 
 Grey = NDArray[np.uint8]
 Vector = NDArray[np.float64]
@@ -78,13 +79,11 @@ class MrzLocator(stage.Stage):
             long_sides: other scales than the declared ones.
         """
         zones: list[ZoneCandidate] = []
-        small, longest = grey, max(grey.shape)
+        small, reached, longest = grey, 1.0, max(grey.shape)
         for side in sorted(long_sides or self.parameters.long_sides, reverse=True):
             scale = min(1.0, side / longest)
-            if scale < 1:
-                # Each scale from the one before: a large photograph is gone through once.
-                size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
-                small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
+            # Each scale from the one before: a large photograph is gone through once.
+            small, reached = shrink(small, scale / reached), scale
             rows = merge_rows(list(self._pieces(small)), self.parameters.min_row_elongation)
             for zone in group_rows(rows):
                 scaled = tuple(Row(row.start / scale, row.end / scale, row.height / scale) for row in zone.rows)

@@ -30,6 +30,7 @@ from samebody.document.mrz_lines import (
 )
 from samebody.document.mrz_locate import MrzLocator, Row, ZoneCandidate
 from samebody.document.mrz_strip import ALPHABET, STRIP_PITCH, STRIP_STEP
+from samebody.document.shrink import shrink
 from samebody.document.types import MrzFormat
 
 Grey = NDArray[np.uint8]
@@ -366,8 +367,7 @@ def _working_picture(grey: Grey, candidate: ZoneCandidate) -> tuple[Grey, Callab
     crop = grey[low[1] : high[1], low[0] : high[0]]
     scale = min(1.0, WORKING_CAP / height)
     if scale < 0.85:
-        size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
-        crop = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
+        crop = shrink(crop, scale)
     else:
         scale = 1.0
     rows = [Row((row.start - low) * scale, (row.end - low) * scale, row.height * scale) for row in candidate.rows]

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from samebody import stage
 from samebody.document.page_edges import find_edge, gradient_planes, intersect, snap_quad
+from samebody.document.shrink import shrink
 from samebody.document.types import Matrix, MrzFormat, MrzReading, Page, apply_homography
 from samebody.types import Image, Pixels, Point
 
@@ -102,9 +103,7 @@ class PageFinder(stage.Stage):
     def _reduce(self, pixels: Pixels) -> tuple[Pixels, float]:
         """The picture at working size, and its scale."""
         scale = min(1.0, self.parameters.working_side / max(pixels.shape[:2]))
-        if scale == 1.0:
-            return pixels, scale
-        return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale
+        return shrink(pixels, scale), scale
 
     # ------------------------------------------------------------------------------------------------ guided by the MRZ
 
@@ -178,7 +177,7 @@ class PageFinder(stage.Stage):
     def _border(self, pixels: Pixels) -> Border | None:
         """The best quadrilateral outline of plausible size and aspect."""
         scale = min(1.0, self.parameters.border_side / max(pixels.shape[:2]))
-        small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
+        small = shrink(pixels, scale)
         smooth = cv2.GaussianBlur(small, (0, 0), 1.0)
         edges = self._edges(smooth)
         support = cv2.distanceTransform(255 - edges, cv2.DIST_L2, 3)

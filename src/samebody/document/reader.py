@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -25,7 +25,7 @@ from samebody.document.types import DocumentReading, MrzReading, Page
 from samebody.document.visual_fields import VisualZone
 from samebody.document.visual_zone import VisualZoneReader
 from samebody.models import catalogue
-from samebody.types import Box, Finding, Image, Outcome, Reason
+from samebody.types import Box, Finding, Image, Outcome, Reason, Region
 
 
 class DocumentReader:
@@ -54,13 +54,22 @@ class DocumentReader:
         self._recogniser = recogniser or TextRecogniser(settings)
         self._visual = VisualZoneReader()
 
-    def read(self, image: Image, *, today: date | None = None, visual_zone: bool = True) -> DocumentReading:
+    def read(
+        self,
+        image: Image,
+        *,
+        today: date | None = None,
+        visual_zone: bool = True,
+        page_ready: Callable[[Page | None], None] | None = None,
+    ) -> DocumentReading:
         """Everything one photograph of a document says.
 
         Args:
             image: the photograph.
             today: the reading date, for centuries and validity; the current date when None.
-            visual_zone: False leaves out the visual zone and the finding ``document.consistency``.
+            visual_zone: False leaves out the visual zone, the portrait candidates and ``document.consistency``.
+            page_ready: called once with the page (or None) as soon as it is final, so that work on the portrait can
+                start while the visual zone is read.
         """
         day = today or date.today()
         timings: dict[str, float] = {}
@@ -76,10 +85,13 @@ class DocumentReader:
                 page = self._pages.find(image, mrz)
         visual: VisualZone | None = None
         consistency: Finding | None = None
-        with _timed(timings, "portrait"):
-            box = _mrz_box(page, mrz) if page is not None and mrz is not None else None
-            portraits = portrait_candidates(page.image, box) if page is not None else ()
+        if page_ready is not None:
+            page_ready(page)
+        portraits: tuple[Region, ...] = ()
         if visual_zone:
+            with _timed(timings, "portrait"):
+                box = _mrz_box(page, mrz) if page is not None and mrz is not None else None
+                portraits = portrait_candidates(page.image, box) if page is not None else ()
             with _timed(timings, "visual_zone"):
                 if page is not None:
                     visual = self._visual.read(page, self._recogniser, mrz=mrz)

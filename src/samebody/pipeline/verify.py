@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+from threadpoolctl import ThreadpoolController
+
 from samebody.capture import decode_image
 from samebody.config import Settings, load_settings
 from samebody.decide import Policy, decide, load_policy, verdict_to_dict
-from samebody.document import DocumentReader, DocumentReading, PortraitEvidence, run_checks
+from samebody.document import DocumentReader, DocumentReading, Page, PortraitEvidence, run_checks
 from samebody.errors import NotMeasuredError, UsageError
 from samebody.face import FaceAnalyser, FaceAnalysis
 from samebody.match import compare, decide_match
@@ -64,6 +67,8 @@ class Verifier:
         self.settings = settings or load_settings()
         self.record: ModelRecord = catalogue(self.settings)[embedder]
         self.faces = FaceAnalyser(self.settings, embedder=embedder)
+        # the selfie's side shares the cores with the document's side, which is the longer one
+        self._side_faces = self.faces.single_threaded()
         self.documents = DocumentReader(self.settings)
 
     def verify(
@@ -110,7 +115,12 @@ class Verifier:
         else:
             assert reference is not None
             sides.append(lambda: self._picture(trace, case, reference, "reference"))
-        with ThreadPoolExecutor(max_workers=2, thread_name_prefix="samebody-case") as workers:
+        # The two sides keep two cores busy. The small matrices of the document room gain nothing from more threads in
+        # the linear algebra library, and its waiting threads would take both cores from the other side.
+        with (
+            _linear_algebra().limit(limits=1, user_api="blas"),
+            ThreadPoolExecutor(max_workers=2, thread_name_prefix="samebody-case") as workers,
+        ):
             probe, enrolled = [future.result() for future in [workers.submit(side) for side in sides]]
         trace.run("face.match", lambda: self._match(probe, enrolled, rules, other))
         findings = tuple(_all_findings(trace))
@@ -147,7 +157,7 @@ class Verifier:
 
     def _picture(self, trace: Trace, case: str, source: ImageInput, role: str) -> FaceAnalysis:
         image = self._decode(trace, case, source, role)
-        return trace.run(f"{role}.face", lambda: self.faces.analyse(image, role=role))
+        return trace.run(f"{role}.face", lambda: self._side_faces.analyse(image, role=role))
 
     def _selfie(self, trace: Trace, case: str, source: ImageInput) -> FaceAnalysis:
         return self._picture(trace, case, source, "selfie")
@@ -155,13 +165,22 @@ class Verifier:
     def _document(self, trace: Trace, case: str, source: ImageInput, today: date | None, depth: str) -> FaceAnalysis:
         image = self._decode(trace, case, source, "document")
         everything = depth == "all"
-        reading = trace.run("document.read", lambda: self.documents.read(image, today=today, visual_zone=everything))
-        # the rectified page is upright and seen from the front, which is what the face room wants
-        shown = image
-        if reading.page is not None:
-            shown = Image(reading.page.image, image.source, Evidence(f"{case}/page", "page", case=case))
-            trace.keep_evidence("page", shown)
-        analysis = trace.run("document.face", lambda: self.faces.analyse(shown, role="document"))
+        shown, faces = image, Future[FaceAnalysis]()
+
+        def look_at_face(page: Page | None) -> None:
+            # the rectified page is upright and seen from the front, which is what the face room wants
+            nonlocal shown, faces
+            if page is not None:
+                shown = Image(page.image, image.source, Evidence(f"{case}/page", "page", case=case))
+                trace.keep_evidence("page", shown)
+            faces = beside.submit(trace.run, "document.face", lambda: self.faces.analyse(shown, role="document"))
+
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="samebody-portrait") as beside:
+            reading = trace.run(
+                "document.read",
+                lambda: self.documents.read(image, today=today, visual_zone=everything, page_ready=look_at_face),
+            )
+            analysis = faces.result()
         if everything:
             portraits = trace.run("document.portraits", lambda: self._portraits(shown, analysis))
             trace.run("document.forgery", lambda: run_checks(image, reading, portraits))
@@ -198,6 +217,12 @@ class Verifier:
             population=demand.population,
             allow_extrapolated=demand.allow_extrapolated,
         )
+
+
+@functools.cache
+def _linear_algebra() -> ThreadpoolController:
+    """The thread pools of this process's libraries; looked up once, after all of them are loaded."""
+    return ThreadpoolController()
 
 
 def _all_findings(trace: Trace) -> list[Finding]:

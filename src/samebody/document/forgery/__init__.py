@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 from samebody.document.forgery import compression, font, ghost, noise, recapture
@@ -43,7 +44,9 @@ def run_checks(
         One finding for each check, named ``document.forgery.<name>``.
     """
     evidence = ForgeryEvidence.of(image, reading, _as_evidence(portraits))
-    return tuple(checks[name]().run(evidence) for name in checks)
+    # two at a time: most of their work is in OpenCV and numpy, which release the interpreter lock
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="samebody-forgery") as workers:
+        return tuple(workers.map(lambda name: checks[name]().run(evidence), checks))
 
 
 def _as_evidence(portraits: Sequence[PortraitEvidence | Box]) -> tuple[PortraitEvidence, ...]:

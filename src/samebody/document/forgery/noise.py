@@ -18,6 +18,8 @@ from samebody.document.forgery.base import Check, Figure, Measurement, abstain, 
 from samebody.document.forgery.evidence import ForgeryEvidence, Mask, Plane
 from samebody.types import Box, Reason
 
+Cut = tuple[slice, slice]
+
 _LAPLACIAN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
 """Immerkaer, Fast noise variance estimation (1996): blind to edges and slopes; 6 is its gain on white noise."""
 
@@ -124,12 +126,13 @@ class NoiseCheck(Check):
         ratios: list[tuple[float, Box, str]] = []
         for patch in evidence.patches:
             height = patch.box.height
-            inside = residual.mask(_grow(patch.box, 0.15 * height)) & ~ink
-            around = (
-                residual.mask(_grow(patch.box, 1.2 * height)) & ~residual.mask(_grow(patch.box, 0.25 * height)) & ~ink
-            )
+            cut = residual.window_around(_grow(patch.box, 1.2 * height))
+            ground = ~ink[cut]
+            inside = residual.mask(_grow(patch.box, 0.15 * height), cut) & ground
+            near = residual.mask(_grow(patch.box, 0.25 * height), cut)
+            around = residual.mask(_grow(patch.box, 1.2 * height), cut) & ~near & ground
             if min(int(inside.sum()), int(around.sum())) >= self.parameters.least_pixels:
-                levels = [float(np.median(residual.values[mask])) for mask in (inside, around)]
+                levels = [float(np.median(residual.values[cut][mask])) for mask in (inside, around)]
                 ratios.append((_log_ratio(*levels), patch.box, patch.name or "text"))
         if len(ratios) < 4:
             return None
@@ -165,15 +168,31 @@ class ResidualMap:
         values = self.values[self._page & self._usable]
         return float(values.mean() * 1.2533) if values.size else 0.0
 
-    def mask(self, box: Box) -> Mask:
-        """Pixels of the window inside a box of the rectified page."""
-        return self._fill(self._evidence.to_photograph(box)) & self._page
+    def mask(self, box: Box, cut: Cut | None = None) -> Mask:
+        """Pixels of the window (or of a ``cut`` of it) inside a box of the rectified page."""
+        cut = cut or (slice(0, self.window.shape[0]), slice(0, self.window.shape[1]))
+        plane = np.zeros(self.window[cut].shape, np.uint8)
+        corner = np.array((cut[1].start, cut[0].start), np.int32)
+        if plane.size:
+            cv2.fillPoly(plane, [self._corners(self._evidence.to_photograph(box)) - corner], 1)
+        result: Mask = plane.astype(bool) & self._page[cut]
+        return result
+
+    def window_around(self, box: Box) -> Cut:
+        """Rows and columns of the window that hold a box of the rectified page."""
+        corners = self._corners(self._evidence.to_photograph(box))
+        limit = (self.window.shape[1], self.window.shape[0])
+        x0, y0 = np.clip(corners.min(axis=0), 0, limit)
+        x1, y1 = np.clip(corners.max(axis=0) + 1, 0, limit)
+        return slice(int(y0), int(y1)), slice(int(x0), int(x1))
 
     def blocks(self, box: Box, without: Sequence[Box], side: int) -> Plane:
         """Mean residual of the ``side`` by ``side`` blocks inside ``box``, outside ``without``, not saturated."""
-        chosen = self.mask(box) & self._usable
+        plane = np.zeros(self.window.shape, np.uint8)
+        cv2.fillPoly(plane, [self._corners(self._evidence.to_photograph(box))], 1)
         for other in without:
-            chosen &= ~self.mask(other)
+            cv2.fillPoly(plane, [self._corners(self._evidence.to_photograph(other))], 0)
+        chosen: Mask = plane.astype(bool) & self._page & self._usable
         rows, columns = self.values.shape[0] // side, self.values.shape[1] // side
         if rows == 0 or columns == 0:
             return np.zeros(0, np.float32)
@@ -193,9 +212,13 @@ class ResidualMap:
         result: Mask = cv2.dilate(dark, np.ones((grow, grow), np.uint8)).astype(bool)
         return result
 
+    def _corners(self, polygon: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Corners of a polygon of the photograph, in pixels of the window."""
+        return np.rint((polygon - self._origin) / self._factor).astype(np.int32)
+
     def _fill(self, polygon: NDArray[np.float64]) -> Mask:
         plane = np.zeros(self.window.shape, np.uint8)
-        cv2.fillPoly(plane, [np.rint((polygon - self._origin) / self._factor).astype(np.int32)], 1)
+        cv2.fillPoly(plane, [self._corners(polygon)], 1)
         result: Mask = plane.astype(bool)
         return result
 
