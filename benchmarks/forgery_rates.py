@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -135,6 +136,7 @@ def _measured(cases: Sequence[Case], workers: int) -> Iterator[dict[str, Any]]:
         for case in cases:
             yield measure(case)
         return
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for the workers, which load numpy afresh
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start) as pool:
         yield from pool.map(measure, cases, chunksize=1)
