@@ -1,4 +1,4 @@
-"""Put the figures of docs/results into README, between its markers; ``--check`` only says whether they are current."""
+"""Put the figures of docs/results into README and threat model; ``--check`` only says whether they are current."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
-BEGIN, END = "<!-- figures:begin -->\n", "<!-- figures:end -->"
 
 
 def load(name: str) -> Any:
@@ -108,24 +107,57 @@ def figures() -> str:
     return "\n".join(line for section in SECTIONS for line in section())
 
 
-def updated(readme: str) -> str:
-    """``readme`` with the block replaced."""
-    head, rest = readme.split(BEGIN)
-    _, tail = rest.split(END)
-    return head + BEGIN + figures() + "\n" + END + tail
+def threats() -> str:
+    """The table of the threat model: every check's share of ``fail`` on every species of the second renderer."""
+    data = load("forgery-rates.json")
+    if data is None or "second" not in data["results"]:
+        return "Not measured on this commit yet: `python -m benchmarks.forgery_rates`."
+    result = data["results"]["second"]
+    species = list(result["together"])
+    lines = [
+        f"Share of `fail` (and of `unsure` after the stroke), {data['photographs_per_species']} photographs a species, "
+        f"intervals in [the results](results/forgery-rates.md).",
+        "",
+        "| check | " + " | ".join(name.replace("_", " ") for name in species) + " |",
+        "|" + " --- |" * (len(species) + 1),
+    ]
+    for check, values in result["checks"].items():
+        cells = [
+            f"{100 * values[name]['fail']['rate']:.0f} / {100 * values[name]['unsure']['rate']:.0f} %"
+            for name in species
+        ]
+        lines.append(f"| `{check}` | " + " | ".join(cells) + " |")
+    together = [f"{100 * result['together'][name]['any_fail']['rate']:.0f} %" for name in species]
+    return "\n".join([*lines, "| some check | " + " | ".join(together) + " |"])
+
+
+BLOCKS: tuple[tuple[str, str, Callable[[], str]], ...] = (
+    ("README.md", "figures", figures),
+    ("docs/threat-model.md", "forgery-rates", threats),
+)
+
+
+def updated(text: str, marker: str, content: str) -> str:
+    """``text`` with what stands between the two comments named ``marker`` replaced by ``content``."""
+    begin, end = f"<!-- {marker}:begin -->\n", f"<!-- {marker}:end -->"
+    head, rest = text.split(begin)
+    _, tail = rest.split(end)
+    return head + begin + content + "\n" + end + tail
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
-    path = ROOT / "README.md"
-    before = path.read_text()
-    after = updated(before)
-    if options.check:
-        return int(before != after)
-    path.write_text(after)
-    return 0
+    stale = 0
+    for name, marker, content in BLOCKS:
+        path = ROOT / name
+        before = path.read_text()
+        after = updated(before, marker, content())
+        stale |= int(before != after)
+        if not options.check:
+            path.write_text(after)
+    return stale if options.check else 0
 
 
 if __name__ == "__main__":

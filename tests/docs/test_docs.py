@@ -59,11 +59,12 @@ def test_every_command_in_the_readme_exists_with_its_options() -> None:
         assert {word for word in words if word.startswith("--")} <= known, line
 
 
-def test_figures_in_the_readme_are_those_of_the_result_files() -> None:
-    from benchmarks.readme import updated
+def test_figures_in_the_documents_are_those_of_the_result_files() -> None:
+    from benchmarks.readme import BLOCKS, updated
 
-    text = (ROOT / "README.md").read_text()
-    assert updated(text) == text, "run `python -m benchmarks.readme`"
+    for name, marker, content in BLOCKS:
+        text = (ROOT / name).read_text()
+        assert updated(text, marker, content()) == text, f"{name} is stale: run `python -m benchmarks.readme`"
 
 
 def test_no_registry_host_and_no_private_path_is_named() -> None:
