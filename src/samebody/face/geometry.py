@@ -71,16 +71,20 @@ def warp(pixels: Pixels, matrix: Matrix, size: tuple[int, int], *, border: int =
     A map that shrinks by more than two first averages whole blocks of pixels, because bilinear sampling alone would
     skip most of a large photograph and turn its noise and texture into false detail.
     """
-    reduction = int(1.0 / max(scale_of(matrix), 1e-6))
+    reduction = int(1.0 / max(scale_of(matrix), 1e-6) + 1e-6)
     if reduction >= 2:
         corners = np.array([[0, 0], [size[0], 0], [size[0], size[1]], [0, size[1]]], dtype=np.float64)
         wanted = apply(invert(matrix), corners)
         height, width = pixels.shape[:2]
         x0, y0 = np.clip(np.floor(wanted.min(axis=0)).astype(int) - reduction, 0, (width, height))
         x1, y1 = np.clip(np.ceil(wanted.max(axis=0)).astype(int) + reduction, 0, (width, height))
-        across, down = (x1 - x0) // reduction, (y1 - y0) // reduction
+        across, down = -(-(x1 - x0) // reduction), -(-(y1 - y0) // reduction)
         if across >= 1 and down >= 1:
-            region = pixels[y0 : y0 + down * reduction, x0 : x0 + across * reduction]
+            region = pixels[y0:y1, x0:x1]
+            # a last block that the picture does not fill is filled with its edge, or it would be lost
+            missing = (down * reduction - region.shape[0], across * reduction - region.shape[1])
+            if any(missing):
+                region = cv2.copyMakeBorder(region, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE)
             pixels = np.asarray(cv2.resize(region, (across, down), interpolation=cv2.INTER_AREA), dtype=np.uint8)
             offset = (reduction - 1) / 2
             grow = np.array([[reduction, 0, x0 + offset], [0, reduction, y0 + offset], [0, 0, 1]], dtype=np.float64)
