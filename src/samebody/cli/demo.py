@@ -74,7 +74,10 @@ def command(out: Path, show_pictures: bool) -> int:
     settings = load_settings()
     pull_missing(settings)
     out.mkdir(parents=True, exist_ok=True)
-    table = Table("", "case", "policy", "verdict", "face match", "what decided", title="samebody demo", show_lines=True)
+    table = Table(title="samebody demo", show_lines=True)
+    for name in ("", "case", "policy", "verdict", "face match"):
+        table.add_column(name)
+    table.add_column("what decided", overflow="fold", min_width=25)
     as_expected = True
     for number, (scene, case) in enumerate(play(settings, out), start=1):
         case.write_report(out / f"{number}.html", show_pictures=show_pictures)
