@@ -29,4 +29,5 @@ def test_a_spot_stays_where_it_was(scale: float, x: float, y: float) -> None:
     small = shrink(picture, scale).astype(float)
     rows, columns = np.indices(small.shape)
     centre = np.array([(columns * small).sum(), (rows * small).sum()]) / small.sum()
-    assert np.abs((centre + 0.5) / scale - 0.5 - [round(x), round(y)]).max() < 2.5
+    # half a pixel of the result, because its size is a whole number, and the odd rows and columns left out
+    assert np.abs((centre + 0.5) / scale - 0.5 - [round(x), round(y)]).max() < 0.5 / scale + 2

@@ -16,7 +16,8 @@ def shrink(pixels: P, scale: float) -> P:
 
     Args:
         pixels: (height, width) or (height, width, 3) uint8.
-        scale: above 0. A point (x, y) of the result lies at (x / scale, y / scale) of the original, to within a pixel.
+        scale: above 0. A point (x, y) of the result lies at (x / scale, y / scale) of the original, to within
+            half a pixel of the result.
     """
     while scale <= 0.5 and min(pixels.shape[:2]) >= 4:
         # an odd last row or column is left out, so that each step averages two by two
