@@ -33,8 +33,10 @@ def main() -> None:
     console.print(as_table(rows))
     if options.only is None:
         RESULTS.mkdir(parents=True, exist_ok=True)
-        (RESULTS / "bench.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
-        (RESULTS / "bench.md").write_text(as_markdown(rows, machine))
+        (RESULTS / "bench.json").write_text(
+            json.dumps({"machine": machine, "quick": options.quick, "rows": rows}, indent=1) + "\n"
+        )
+        (RESULTS / "bench.md").write_text(as_markdown(rows, machine, quick=options.quick))
         console.print(f"written to {RESULTS / 'bench.md'}")
 
 
@@ -44,20 +46,21 @@ def triple(figure: dict[str, float], digits: int) -> str:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, str, str, str, str, str]:
-    ours, peer, ratio = row["ours"], row.get("peer"), row.get("ratio")
+    ours, peer, ratio = row["ours"], row.get("peer"), row.get("ratios")
     digits = 3 if row["unit"] == "s" else 1
 
     def number(figure: dict[str, float]) -> str:
         return triple(figure, digits)
 
     ratio_text = triple(ratio, 2) if ratio else ""
+    target = row["target"] if isinstance(row["target"], str) else f"ratio >= {row['target']:g}"
     peer_text = f"{number(peer)} {row.get('peer_name', '')}".strip() if peer else ""
     return (
         row["name"],
         f"{number(ours)} {row['unit']}",
         peer_text,
         ratio_text,
-        row["target"],
+        target,
         "yes" if row["met"] else "no",
     )
 
@@ -72,11 +75,11 @@ def as_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def as_markdown(rows: list[dict[str, Any]], machine: dict[str, Any]) -> str:
+def as_markdown(rows: list[dict[str, Any]], machine: dict[str, Any], *, quick: bool) -> str:
     lines = [
         "# Speed and memory",
         "",
-        "Made by `make bench`. Ratios are taken pair by pair in one run; above 1 means that samebody is faster.",
+        f"Made by `{'python -m benchmarks --quick' if quick else 'make bench'}`. Ratios are taken pair by pair in one run; above 1 means that samebody is faster.",
         "",
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
         f"Python {machine['python']}, "

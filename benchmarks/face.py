@@ -24,6 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks.machine import spread
 from samebody.capture import decode_image
 from samebody.config import load_settings
 from samebody.face import FaceAnalyser, embed_files
@@ -88,6 +89,11 @@ def row(name: str, ours: Sequence[float], peer: Sequence[float], asserts: Sequen
         "target": target,
         "n": len(ratios),
         "asserts": list(asserts),
+        "unit": "ms",
+        "ours": spread(ours),
+        "peer": spread(peer),
+        "ratios": spread(ratios),
+        "met": statistics.median(ratios) >= target,
     }
 
 

@@ -26,7 +26,7 @@ def speed() -> list[str]:
     data = load("bench.json")
     if data is None:
         return []
-    lines = as_markdown(data["rows"], data["machine"]).splitlines()
+    lines = as_markdown(data["rows"], data["machine"], quick=data["quick"]).splitlines()
     return ["### Speed and memory (`make bench`, [details](docs/results/bench.md))", "", *lines[4:], ""]
 
 
