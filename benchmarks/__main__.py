@@ -76,10 +76,11 @@ def as_table(rows: list[dict[str, Any]]) -> Table:
 
 
 def as_markdown(rows: list[dict[str, Any]], machine: dict[str, Any], *, quick: bool) -> str:
+    command = "python -m benchmarks --quick" if quick else "make bench"
     lines = [
         "# Speed and memory",
         "",
-        f"Made by `{'python -m benchmarks --quick' if quick else 'make bench'}`. Ratios are taken pair by pair in one run; above 1 means that samebody is faster.",
+        f"Made by `{command}`. Ratios are taken pair by pair in one run; above 1 means that samebody is faster.",
         "",
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
         f"Python {machine['python']}, "
