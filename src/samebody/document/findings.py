@@ -11,8 +11,8 @@ from samebody.types import Finding, Outcome, Reason, Region
 PHOTOGRAPH_ADVICE = "Lay the document flat, fill the picture with it, avoid reflections and hold the camera still."
 
 CLEAR_CHARACTER = 0.9
-"""Posterior of the least certain character at which a reading counts as clear. The network's posteriors were held
-against generated photographs (docs/adr/0071); it accepts nobody, it parts ``fail`` and ``pass`` from ``unsure``."""
+"""Posterior of the least certain character at which a reading counts as clear. Chosen, not
+calibrated (docs/adr/0071); it accepts nobody, it parts ``fail`` and ``pass`` from ``unsure``."""
 
 MAX_AGE_YEARS = 120
 MAX_VALIDITY_YEARS = 36
