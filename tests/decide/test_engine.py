@@ -48,8 +48,8 @@ DOCUMENT_CHECKS = (
     "document.mrz",
     "document.dates",
     "document.consistency",
-    "document.forgery.noise",
-    "document.forgery.font",
+    "document.forgery.recapture",
+    "document.forgery.ghost",
     "face.match",
 )
 
@@ -125,7 +125,7 @@ def test_with_a_liveness_check_default_accepts_in_full() -> None:
         ({"document__mrz": F}, "review", "review, the document is not in order"),
         ({"document__page": U}, "accept", "accept, without liveness"),
         ({"document__consistency": F}, "review", "review, the document is not in order"),
-        ({"document__forgery__noise": F}, "review", None),
+        ({"document__forgery__recapture": F}, "review", None),
         ({"selfie__liveness": F}, "reject", "reject, no living person was shown"),
         ({"selfie__liveness": P}, "accept", "accept"),
         ({"selfie__liveness": U}, "accept", "accept, without liveness"),
@@ -140,7 +140,7 @@ def test_consequences_under_no_liveness(outcomes: dict[str, Outcome], decision: 
 @pytest.mark.parametrize(
     ("policy", "expected"), [("default", "review"), ("no-liveness", "review"), ("strict", "reject")]
 )
-@pytest.mark.parametrize("check", ["document.forgery.noise", "document.consistency"])
+@pytest.mark.parametrize("check", ["document.forgery.recapture", "document.consistency"])
 def test_traces_of_a_forgery_never_accept(policy: str, expected: str, check: str) -> None:
     findings = [replace(entry, outcome=F) if entry.check == check else entry for entry in case()]
     verdict = run(policy, findings)
@@ -149,7 +149,7 @@ def test_traces_of_a_forgery_never_accept(policy: str, expected: str, check: str
 
 
 def test_a_single_forgery_check_may_abstain_but_not_all_of_them() -> None:
-    one = [replace(f, outcome=U) if f.check == "document.forgery.font" else f for f in case()]
+    one = [replace(f, outcome=U) if f.check == "document.forgery.ghost" else f for f in case()]
     assert run("no-liveness", one).decision is Decision.ACCEPT
     every = [replace(f, outcome=U) if f.check.startswith("document.forgery") else f for f in case()]
     verdict = run("no-liveness", every)
@@ -166,11 +166,11 @@ def test_one_table_over_every_outcome_of_five_layers() -> None:
     checks = {
         "selfie.quality": {F: "retry", U: "review", N: "review"},
         "document.dates": {F: "reject", U: "review", N: "review"},
-        "document.forgery.noise": {F: "review", U: "review", N: "review"},
+        "document.forgery.recapture": {F: "review", U: "review", N: "review"},
         "face.match": {F: "reject", U: "review", N: "review"},
         "selfie.liveness": {F: "reject", U: "review", N: "review"},
     }
-    others = [f for f in case() if f.check not in checks and f.check != "document.forgery.font"]
+    others = [f for f in case() if f.check not in checks and f.check != "document.forgery.ghost"]
     seen = set()
     for outcomes in itertools.product((P, F, U, N), repeat=len(checks)):
         by_check = dict(zip(checks, outcomes, strict=True))

@@ -20,6 +20,10 @@ from samebody.types import Decision
 
 DEFAULT = policy_text("default")[0]
 
+INFORMATIONAL = (
+    "informational: [document.quality, document.forgery.compression, document.forgery.font, document.forgery.noise]"
+)
+
 
 def mistakes_of(text: str) -> list[str]:
     policy, mistakes = parse_policy(text)
@@ -138,10 +142,11 @@ def test_what_is_no_policy_is_said_and_not_thrown(text: str, part: str) -> None:
         ([("[selfie.face, selfie.quality, document.face]", "[]")], "names no check"),
         ([("[face.match]", "[selfie.face]")], "does not belong to the layer face_match"),
         ([("[face.match]", "[face.match, face.match]")], "asked for by face_match already"),
-        ([("informational: [document.quality]", "informational: [face.match]")], "can never be ignored"),
-        ([("informational: [document.quality]", "informational: [selfie.quality]")], "informational and asked for"),
+        ([(INFORMATIONAL, "informational: [face.match]")], "can never be ignored"),
+        ([(INFORMATIONAL, "informational: ['document.forgery.*']")], "can never be ignored"),
+        ([(INFORMATIONAL, "informational: [selfie.quality]")], "informational and asked for"),
         (
-            [("informational: [document.quality]", "informational: [document.pages]")],
+            [(INFORMATIONAL, "informational: [document.pages]")],
             "no check is named document.pages",
         ),
         ([("document.mrz_not_found: retry", "document.mrz_not_found: accept")], "a reason cannot lead to accept"),

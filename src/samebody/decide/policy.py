@@ -207,7 +207,8 @@ def contradictions(policy: Policy) -> list[tuple[str, str, str]]:
     for check in policy.informational:
         if not is_known_check(check):
             found.append(("informational", f"no check is named {check}.", ""))
-        elif layer_of(check) in ("face_match", "liveness", "forgery"):
+        # single forgery checks may be set aside by name (ADR 0005), the layer as a whole may not
+        elif (owner := layer_of(check)) in ("face_match", "liveness") or (owner == "forgery" and "*" in check):
             found.append(("informational", f"{check} can never be ignored.", "Take it out."))
     for code, consequence in policy.reasons.items():
         if consequence is Decision.ACCEPT:
