@@ -1,28 +1,34 @@
 """Scores of all non-mated pairs without storing them: a fine histogram, and the largest scores exactly.
 
-Blocked matrix products over the templates feed the histogram; only scores above a floor that rises as the count
-grows are kept, with the two templates they come from. Thresholds at low false match rates are therefore exact.
+Blocked matrix products over the templates feed the histograms; only scores above a floor that rises as the count
+grows are kept, with the two templates they come from. Thresholds at low false match rates are therefore exact. The
+work is cut into tiles (:mod:`samebody.measure.pair_plan`) that are counted one by one (:mod:`samebody.measure.pair_counts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from samebody.measure.bootstrap import CellPairs
-from samebody.measure.errors import EmptyClassError, InvalidRateError, InvalidScoresError
-from samebody.measure.histogram import ScoreHistogram, bin_counts
+from samebody.measure.errors import InvalidRateError, TooManyScoresError
+from samebody.measure.histogram import ScoreHistogram
+from samebody.measure.kernels import Kernel, chosen_kernel
+from samebody.measure.pair_counts import Tally, TileCounts, count_tile
+from samebody.measure.pair_plan import COLUMNS, ROWS, PairPlan, checked_codes, checked_templates, plan_pairs
 
 Progress = Callable[[int, int], None]
-"""Called with (pairs done, pairs in all) after each block; the numbers count excluded pairs too."""
+"""Called with (pairs done, pairs in all) after each tile; the numbers count excluded pairs too."""
 
-_EXCLUDED = np.float32(-2.0)  # below any cosine; counted out of the first bin again
-_ROUNDING = np.float32(1e-5)  # a float32 product of unit vectors is nearer than this to the exact cosine
-_ROWS, _COLUMNS = 1024, 4096
-_SPARE = 2_000_000  # scores held beyond three times what is needed before the tail is pruned
+MATED_LIMIT = 20_000_000
+"""More mated pairs than this are not listed one by one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +62,9 @@ def score_pairs(
     compatible: ArrayLike | None = None,
     bins: int = 2000,
     progress: Progress | None = None,
+    threads: int | None = None,
+    kernel: Kernel = "auto",
+    block: tuple[int, int] = (ROWS, COLUMNS),
 ) -> PairScores:
     """Cosine scores of every pair of templates whose cells are compatible and whose subjects differ.
 
@@ -66,124 +75,134 @@ def score_pairs(
         cell: (n,) cell numbers; None puts all templates into one cell.
         compatible: (cells, cells) symmetric bool; None lets a cell meet only itself.
         bins: of the histogram from -1 to 1.
-        progress: told after each block.
+        progress: told after each tile.
+        threads: None takes one for each core this process may use.
+        kernel: numba or numpy; the figures are the same.
+        block: (rows, columns) of a matrix product.
 
     Raises:
         InvalidScoresError: shapes that do not fit, or rows that are not of unit length.
         InvalidRateError: ``keep`` or ``bins`` below 1.
         EmptyClassError: no pair is left.
+        TooManyScoresError: ties make the tail too long to hold.
     """
-    matrix = np.ascontiguousarray(vectors, dtype=np.float32)
-    if matrix.ndim != 2 or not np.all(np.abs(np.linalg.norm(matrix, axis=1) - 1) < 1e-3):
-        raise InvalidScoresError(f"templates must be rows of unit length, got an array of shape {matrix.shape}.")
-    if keep < 1 or bins < 1:
-        raise InvalidRateError(f"keep and bins must be positive, got {keep} and {bins}.")
-    people = np.asarray(subject)
-    kinds = np.zeros(len(matrix), dtype=np.int64) if cell is None else np.asarray(cell)
-    if not len(matrix) == len(people) == len(kinds):
-        raise InvalidScoresError(f"{len(matrix)} templates, {len(people)} subjects, {len(kinds)} cells do not match.")
+    matrix = checked_templates(vectors)
+    people = checked_codes(subject, len(matrix), "subjects")
+    kinds = checked_codes(np.zeros(len(matrix), np.int64) if cell is None else cell, len(matrix), "cells")
     cells = int(kinds.max()) + 1 if len(kinds) else 1
     meets = np.eye(cells, dtype=bool) if compatible is None else np.asarray(compatible, dtype=bool)
     graph = CellPairs(people, kinds, meets, int(people.max()) + 1 if len(people) else 1)
     pairs = graph.pairs()
-    if pairs < 1:
-        raise EmptyClassError("no two templates of different subjects are compatible.")
+    slots = np.where(meets, 0, -1)
+    plan = plan_pairs(matrix, people, kinds, slots, pairs=pairs, keep=keep, bins=bins, block=block)
+    tally = count_all(plan, threads=threads, kernel=kernel, progress=progress)
+    scores, first, second, floor = tally.tail()
+    histogram = ScoreHistogram(-1.0, 1.0, tuple(tally.total.tolist()))
+    return PairScores(pairs, histogram, scores, first, second, floor, graph)
 
-    order = np.argsort(kinds, kind="stable").astype(np.int32)
-    bounds = np.searchsorted(kinds[order], np.arange(len(meets) + 1))
-    matrix, people = matrix[order], people[order]
-    counts = np.zeros(bins, dtype=np.int64)
-    tail = _Tail(min(keep, pairs), bins)
-    done, blocks = 0, list(_blocks(bounds, meets))
-    every = sum(block.size for block in blocks)
-    for block in blocks:
-        scores = matrix[block.rows] @ matrix[block.columns].T
-        excluded = people[block.rows][:, None] == people[block.columns][None, :]
-        if block.diagonal:
-            excluded |= np.arange(block.rows.start, block.rows.stop)[:, None] >= np.arange(
-                block.columns.start, block.columns.stop
-            )
-        scores[excluded] = _EXCLUDED
-        counts += bin_counts(scores, -1.0, 1.0, bins)
-        counts[0] -= np.count_nonzero(excluded)
-        tail.add(scores, block.rows.start, block.columns.start, counts)
-        done += block.size
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def count_all(
+    plan: PairPlan,
+    *,
+    threads: int | None = None,
+    kernel: Kernel = "auto",
+    progress: Progress | None = None,
+    tally: Tally | None = None,
+    after: Callable[[Tally], None] | None = None,
+) -> Tally:
+    """Count every tile of a plan on this machine.
+
+    Each thread takes a tile, multiplies its blocks with a BLAS of one thread and counts them, so that products of one
+    thread run beside the counting of another.
+
+    Args:
+        plan: the work.
+        threads: None takes one for each core.
+        kernel: numba or numpy.
+        progress: told after each tile.
+        tally: what an earlier run had done already; it is added to.
+        after: called after each tile, for checkpoints.
+
+    Raises:
+        InvalidRateError: fewer than one thread.
+        KernelMissingError, TooManyScoresError.
+    """
+    workers = usable_cores() if threads is None else threads
+    if workers < 1:
+        raise InvalidRateError(f"at least one thread is needed, got {workers}.")
+    chosen_kernel(kernel)
+    sums = tally or Tally(plan)
+    waiting = [number for number in range(len(plan.tiles)) if number not in sums.done]
+    every = sum(tile.size for tile in plan.tiles)
+    done = every - sum(plan.tiles[number].size for number in waiting)
+
+    def take(number: int, found: TileCounts) -> None:
+        nonlocal done
+        sums.add(number, found)
+        done += plan.tiles[number].size
         if progress is not None:
             progress(done, every)
-    return _finish(tail, matrix, order, ScoreHistogram(-1.0, 1.0, tuple(int(c) for c in counts)), pairs, graph)
+        if after is not None:
+            after(sums)
+
+    if workers == 1 or len(waiting) < 2:
+        # A single tile is left to BLAS to spread over the cores, several are spread by us.
+        with nullcontext() if threads is None else threadpool_limits(workers, user_api="blas"):
+            for number in waiting:
+                take(number, count_tile(plan, plan.tiles[number], sums.floor_bin, kernel))
+        return sums
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+        running: dict[Future[TileCounts], int] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) <= workers:
+                    number = waiting.pop(0)
+                    running[pool.submit(count_tile, plan, plan.tiles[number], sums.floor_bin, kernel)] = number
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    take(running.pop(future), future.result())
+        finally:
+            for future in running:
+                future.cancel()
+    return sums
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    rows: slice
-    columns: slice
-    diagonal: bool
+def mated_pairs(subject: ArrayLike, limit: int = MATED_LIMIT) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Every pair of templates of one subject.
 
-    @property
-    def size(self) -> int:
-        return int((self.rows.stop - self.rows.start) * (self.columns.stop - self.columns.start))
+    Args:
+        subject: (n,) subject codes.
+        limit: the most pairs that are listed.
 
+    Returns:
+        (m,) first and second template numbers, ``first < second``, in ascending order.
 
-def _blocks(bounds: NDArray[np.int64], meets: NDArray[np.bool_]) -> Iterator[_Block]:
-    """Blocks of the upper triangle that hold at least one compatible pair."""
-    for one in range(len(meets)):
-        for two in range(one, len(meets)):
-            if not meets[one, two]:
-                continue
-            for top in range(int(bounds[one]), int(bounds[one + 1]), _ROWS):
-                rows = slice(top, min(top + _ROWS, int(bounds[one + 1])))
-                left = top if one == two else int(bounds[two])
-                for start in range(left, int(bounds[two + 1]), _COLUMNS):
-                    columns = slice(start, min(start + _COLUMNS, int(bounds[two + 1])))
-                    yield _Block(rows, columns, one == two and start < rows.stop)
-
-
-class _Tail:
-    """The largest scores so far: every score above a floor that only rises."""
-
-    def __init__(self, keep: int, bins: int) -> None:
-        self._keep, self._edges = keep, np.linspace(-1.0, 1.0, bins + 1)
-        self.floor = -1.0
-        self._parts: list[tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]] = []
-        self._held = 0
-
-    def add(self, scores: NDArray[np.float32], top: int, left: int, counts: NDArray[np.int64]) -> None:
-        """Take over what lies above the floor; ``counts`` already holds this block."""
-        above = np.cumsum(counts[::-1])[::-1]
-        # The highest edge with enough scores above it, and one bin of slack: rounding moves a score by less than that.
-        enough = int(np.searchsorted(-above, -self._keep, side="right")) - 1
-        self.floor = max(self.floor, float(self._edges[max(enough - 1, 0)]))
-        rows, columns = np.nonzero(scores >= np.float32(self.floor) - _ROUNDING)
-        self._parts.append((scores[rows, columns], (rows + top).astype(np.int32), (columns + left).astype(np.int32)))
-        self._held += len(rows)
-        if self._held > 3 * self._keep + _SPARE:
-            self._parts = [self.merged()]
-            self._held = len(self._parts[0][0])
-
-    def merged(self) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:
-        """Scores, rows and columns above today's floor."""
-        scores, rows, columns = (np.concatenate(column) for column in zip(*self._parts))
-
-        keep = scores >= np.float32(self.floor) - _ROUNDING
-        return scores[keep], rows[keep], columns[keep]
-
-
-def _finish(
-    tail: _Tail,
-    matrix: NDArray[np.float32],
-    order: NDArray[np.int32],
-    histogram: ScoreHistogram,
-    pairs: int,
-    graph: CellPairs,
-) -> PairScores:
-    _, rows, columns = tail.merged()
-    exact = np.empty(len(rows), dtype=np.float32)
-    for start in range(0, len(rows), 65536):
-        part = slice(start, start + 65536)
-        one, two = matrix[rows[part]].astype(np.float64), matrix[columns[part]].astype(np.float64)
-        exact[part] = np.einsum("nd,nd->n", one, two)
-    inside = exact >= np.float32(tail.floor) if tail.floor > -1.0 else np.ones(len(exact), dtype=bool)
-    exact, one_index, two_index = exact[inside], order[rows[inside]], order[columns[inside]]
-    first, second = np.minimum(one_index, two_index), np.maximum(one_index, two_index)
-    ranked = np.lexsort((second, first, -exact))
-    return PairScores(pairs, histogram, exact[ranked], first[ranked], second[ranked], tail.floor, graph)
+    Raises:
+        TooManyScoresError: more pairs than ``limit``.
+        InvalidScoresError: codes that are no whole numbers.
+    """
+    people = checked_codes(subject, np.asarray(subject).size, "subjects", lowest=-(2**62))
+    order = np.argsort(people, kind="stable").astype(np.int32)
+    _, starts, sizes = np.unique(people[order], return_index=True, return_counts=True)
+    count = int((sizes.astype(np.int64) * (sizes - 1) // 2).sum())
+    if count > limit:
+        raise TooManyScoresError(
+            f"{count:,} mated pairs are more than the {limit:,} that are listed one by one.",
+            hint="Take fewer samples of each subject.",
+        )
+    firsts, seconds = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
+    for size in np.unique(sizes[sizes > 1]):
+        members = order[starts[sizes == size][:, None] + np.arange(size)]
+        one, two = np.triu_indices(int(size), 1)
+        firsts.append(members[:, one].ravel())
+        seconds.append(members[:, two].ravel())
+    first, second = np.concatenate(firsts), np.concatenate(seconds)
+    ranked = np.lexsort((second, first))
+    return first[ranked], second[ranked]

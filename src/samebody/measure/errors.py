@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from samebody.errors import InputError, NotMeasuredError
+from samebody.errors import InputError, NotMeasuredError, ResourceError
 
 
 class EmptyClassError(InputError):
@@ -42,6 +42,18 @@ class ExtrapolationRefusedError(NotMeasuredError):
     """The error rate lies more than 100 times beyond what was measured."""
 
     code = "measure.extrapolation_refused"
+
+
+class KernelMissingError(ResourceError):
+    """A compiled kernel was asked for by name, and what it needs is not installed."""
+
+    code = "measure.kernel_missing"
+
+
+class TooManyScoresError(ResourceError):
+    """What was asked to be kept of the scores does not fit into bounded memory."""
+
+    code = "measure.too_many_scores"
 
 
 def checked_scores(scores: ArrayLike, kind: str, *, allow_empty: bool = False) -> NDArray[np.floating]:
