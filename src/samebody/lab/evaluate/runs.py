@@ -23,6 +23,7 @@ from samebody.errors import StorageError
 from samebody.lab.evaluate.errors import RunFolderError
 from samebody.lab.evaluate.results import VerificationResult
 from samebody.lab.evaluate.scores import (
+    Attempts,
     CountedNonMated,
     Failures,
     GraphOfPairs,
@@ -35,6 +36,7 @@ RUN, SCORES = "run.json", "scores.npz"
 SCORES_VERSION = 1
 
 _GRAPH = ("template_subject", "template_cell", "compatible", "first", "second", "count", "degree")
+_ATTEMPTS = ("transaction", "attempt", "score", "mated", "subject")
 _TAIL = ("counts", "group_pairs", "tail", "first", "second", "first_sample", "second_sample")
 
 
@@ -155,6 +157,7 @@ def pack(scores: ScoreSet) -> dict[str, NDArray[Any]]:
         "group_names": list(scores.group_names),
         "dropped": dict(scores.dropped),
         "notes": list(scores.notes),
+        "independent": scores.independent,
     }
     arrays: dict[str, NDArray[Any]] = {
         "subjects": scores.subjects,
@@ -169,6 +172,9 @@ def pack(scores: ScoreSet) -> dict[str, NDArray[Any]]:
         arrays["mated_quality"] = scores.mated.quality
     if scores.folds is not None:
         arrays["mated_fold"], arrays["non_mated_fold"] = scores.folds
+    if scores.attempts is not None:
+        for name in _ATTEMPTS:
+            arrays[f"attempts_{name}"] = getattr(scores.attempts, name)
     other = scores.non_mated
     if isinstance(other, ListedNonMated):
         for name in ("scores", "first", "second", "probe", "reference"):
@@ -263,4 +269,6 @@ def _unpack(arrays: Mapping[str, NDArray[Any]]) -> ScoreSet:
         meta["dropped"],
         tuple(meta["notes"]),
         folds,
+        Attempts(**{name: arrays[f"attempts_{name}"] for name in _ATTEMPTS}) if "attempts_score" in arrays else None,
+        meta["independent"],
     )

@@ -465,6 +465,25 @@ class Failures:
     lost_non_mated: int = 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Attempts:
+    """Attempts of transactions, acquired or not, mated or not.
+
+    Attributes:
+        transaction: (n,) code of the transaction.
+        attempt: (n,) orders the attempts of a transaction.
+        score: (n,) float64; NaN where no sample was acquired.
+        mated: (n,) bool.
+        subject: (n,) code of the subject that made the attempt.
+    """
+
+    transaction: Codes = field(repr=False)
+    attempt: NDArray[np.float64] = field(repr=False)
+    score: NDArray[np.float64] = field(repr=False)
+    mated: NDArray[np.bool_] = field(repr=False)
+    subject: Codes = field(repr=False)
+
+
 @dataclass(frozen=True, eq=False)
 class ScoreSet:
     """Everything that is known of one algorithm's scores on one data set.
@@ -480,6 +499,8 @@ class ScoreSet:
         dropped: what was left out and why, in words, with counts.
         notes: remarks that a reader of the figures needs (a negated distance, an approximated graph).
         folds: (n,) fold of each mated, and of each non-mated comparison, when the protocol has folds.
+        attempts: of transactions, when the table numbers them.
+        independent: no subject is known, so comparisons are taken as independent; ``subjects`` then has one entry.
     """
 
     mated: MatedScores
@@ -492,6 +513,8 @@ class ScoreSet:
     dropped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     folds: tuple[NDArray[np.int16], NDArray[np.int16]] | None = field(default=None, repr=False)
+    attempts: Attempts | None = field(default=None, repr=False)
+    independent: bool = False
 
     def __post_init__(self) -> None:
         if len(self.subject_group) != len(self.subjects):
