@@ -56,6 +56,18 @@ class TooManyScoresError(ResourceError):
     code = "measure.too_many_scores"
 
 
+class CalibrationError(NotMeasuredError):
+    """Scores cannot be turned into log-likelihood ratios: no finite fit, or distances instead of similarities."""
+
+    code = "measure.calibration"
+
+
+class SubjectLeakageError(InputError):
+    """The same person stands in the set that something was fitted on and in the set that judges it."""
+
+    code = "measure.subject_leakage"
+
+
 def checked_scores(scores: ArrayLike, kind: str, *, allow_empty: bool = False) -> NDArray[np.floating]:
     """``scores`` as a one-dimensional float array in their own dtype (integers become float64).
 
