@@ -91,6 +91,7 @@ from samebody.measure.intervals import (
     zero_error_bound,
 )
 from samebody.measure.labels import Labels, checked_labels
+from samebody.measure.linkage import Unlinkability, unlinkability
 from samebody.measure.morph import (
     MorphDetectionRates,
     MorphingAttackPotential,
@@ -130,7 +131,6 @@ from samebody.measure.transactions import (
     decide_transactions,
     measure_transactions,
 )
-from samebody.measure.unlinkability import Unlinkability, unlinkability
 
 __all__ = [
     "INDICATIVE_BELOW",
