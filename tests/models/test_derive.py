@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -69,8 +70,55 @@ def test_a_reshape_to_the_fixed_size_is_refused_rather_than_guessed() -> None:
             run_steps(steps("free-input-shape"), helper.make_model(graph).SerializeToString(), name="x")
 
 
+def prelu_graph(slopes: np.ndarray) -> bytes:
+    """Convolution, PReLU, convolution over (1, 3, 6, 6); ``slopes`` as the operator takes them."""
+    random = np.random.default_rng(3)
+    channels = 5
+    weights = [random.normal(size=(channels, 3, 3, 3)), random.normal(size=(2, channels, 1, 1))]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["picture", "first"], ["a"], kernel_shape=[3, 3]),
+            helper.make_node("PRelu", ["a", "slope"], ["b"], name="prelu"),
+            helper.make_node("Conv", ["b", "second"], ["feature"], kernel_shape=[1, 1]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, [1, 3, 6, 6])],
+        [helper.make_tensor_value_info("feature", TensorProto.FLOAT, [1, 2, 4, 4])],
+        [
+            numpy_helper.from_array(weights[0].astype(np.float32), "first"),
+            numpy_helper.from_array(weights[1].astype(np.float32), "second"),
+            numpy_helper.from_array(slopes.astype(np.float32), "slope"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("slopes", [[0.1, 0.9, -0.4, 0.0, 1.0], [0.1, 1.7, -2.0, 0.0, 1.0]])
+def test_prelu_as_convolutions_computes_the_same(slopes: list[float]) -> None:
+    source = prelu_graph(np.array(slopes)[:, None, None])
+    spread = run_steps(steps("prelu-as-convolutions"), source, name="x")
+    assert spread == run_steps(steps("prelu-as-convolutions"), source, name="x")
+    model = onnx.load_from_string(spread)
+    onnx.checker.check_model(model, full_check=True)
+    assert "PRelu" not in {node.op_type for node in model.graph.node}
+    assert "slope" not in {initializer.name for initializer in model.graph.initializer}
+    picture = np.random.default_rng(4).normal(size=(1, 3, 6, 6)).astype(np.float32)
+    outputs = [
+        onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]).run(None, {"picture": picture})[0]
+        for data in (source, spread)
+    ]
+    np.testing.assert_allclose(outputs[1], outputs[0], rtol=1e-5, atol=1e-5)
+
+
+def test_a_graph_without_a_prelu_of_one_slope_a_channel_is_refused() -> None:
+    for data in (tiny_embedder(8, 8, 4)[0], prelu_graph(np.full((5, 4, 4), 0.5)), prelu_graph(np.full(1, 0.5))):
+        with pytest.raises(DerivationError, match="no PRelu"):
+            run_steps(steps("prelu-as-convolutions"), data, name="x")
+
+
 @pytest.mark.parametrize("data", [b"\xff", b"no graph", b"PK\x03\x04"])
-@pytest.mark.parametrize("recipe", ["onnx-clean", "free-batch", "free-input-shape"])
+@pytest.mark.parametrize("recipe", ["onnx-clean", "free-batch", "free-input-shape", "prelu-as-convolutions"])
 def test_a_file_that_is_no_graph_is_a_typed_error(data: bytes, recipe: str) -> None:
     with pytest.raises(DerivationError):
         run_steps(steps(recipe), data, name="x")

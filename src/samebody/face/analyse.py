@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
+import numpy as np
+
 from samebody.config import Settings, load_settings
 from samebody.face.align import align
 from samebody.face.choose import FaceChooser
@@ -16,10 +18,14 @@ from samebody.face.mesh import FaceMesher
 from samebody.face.networks import BLENDSHAPES, DETECTOR, EMBEDDER, LANDMARKS, FaceNetworks
 from samebody.face.quality import QualityAssessor, quality_finding
 from samebody.face.results import FaceAnalysis, FaceDetection, FaceMesh, FaceQuality
+from samebody.face.threads import one_opencv_thread
 from samebody.models import ModelRecord
-from samebody.types import Finding, Image, Pixels, Template
+from samebody.types import Image, Pixels, Template
 
 T = TypeVar("T")
+
+BATCH = 4
+"""Crops that one worker embeds at once."""
 
 
 class FaceAnalyser:
@@ -98,7 +104,38 @@ class FaceAnalyser:
 
     def template(self, image: Image, role: str = "selfie") -> FaceAnalysis:
         """Detect, choose, align and embed only: what a comparison needs, without mesh and quality."""
-        return self._analyse(image, role, full=False)
+        return self.embedded([self.aligned(image, role)], [_evidence_id(image)])[0]
+
+    def aligned(self, image: Image, role: str = "selfie") -> FaceAnalysis:
+        """Detect, choose and align only: a :meth:`template` that still lacks its template."""
+        timings: dict[str, float] = {}
+        detections = _timed(timings, "detect", lambda: self.detect(image))
+        detector = self.networks.records[DETECTOR].label
+        choice = self._chooser.choose(detections, (image.width, image.height), role, (detector,))
+        face = choice.chosen
+        aligned = None if face is None else _timed(timings, "align", lambda: self.align(image, face))
+        finding = replace(choice.finding, milliseconds=timings["detect"])
+        return FaceAnalysis(detections, face, aligned, None, None, None, (finding,), timings)
+
+    def embedded(
+        self, analyses: Sequence[FaceAnalysis], evidence_ids: Sequence[str | None] | None = None
+    ) -> tuple[FaceAnalysis, ...]:
+        """Analyses of :meth:`aligned` with the templates of their chosen faces, embedded as one batch.
+
+        The time of the batch is shared out evenly.
+        """
+        names = evidence_ids or [None] * len(analyses)
+        chosen = [index for index, analysis in enumerate(analyses) if analysis.aligned is not None]
+        if not chosen:
+            return tuple(analyses)
+        timings: dict[str, float] = {}
+        crops = np.stack([crop for analysis in analyses if (crop := analysis.aligned) is not None])
+        templates = _timed(timings, "embed", lambda: self.embed_batch(crops, [names[index] for index in chosen]))
+        results = list(analyses)
+        for index, template in zip(chosen, templates, strict=True):
+            spent = {**results[index].timings, "embed": timings["embed"] / len(chosen)}
+            results[index] = replace(results[index], template=template, timings=spent)
+        return tuple(results)
 
     def templates(self, images: Sequence[Image], role: str = "selfie") -> tuple[FaceAnalysis, ...]:
         """:meth:`template` of several pictures, in order, spread over the cores.
@@ -110,15 +147,25 @@ class FaceAnalyser:
         if workers < 2:
             return tuple(self.template(image, role) for image in images)
         single = self.single_threaded()
-        with ThreadPoolExecutor(workers, thread_name_prefix="samebody-face") as pool:
+        with one_opencv_thread(), ThreadPoolExecutor(workers, thread_name_prefix="samebody-face") as pool:
             return tuple(pool.map(lambda image: single.template(image, role), images))
 
     def embed_many(self, crops: Iterable[Pixels]) -> Iterator[Template]:
-        """Templates of aligned crops, in order, on all cores; takes any iterable and holds only a few crops."""
-        from samebody.face.stream import ordered
+        """Templates of aligned crops, in order, on all cores; takes any iterable and holds only a few crops.
+
+        Each worker embeds :data:`BATCH` crops at once, because a network's last, dense layer costs as much for one
+        crop as for a few: its weights are read from memory once a batch.
+        """
+        from samebody.face.stream import in_batches, ordered
 
         single = self.single_threaded()
-        yield from ordered(single.embed, crops, workers=self.settings.session_threads)
+        batches = ordered(
+            lambda batch: single.embed_batch(np.stack(batch)),
+            in_batches(crops, BATCH, ramp=self.settings.session_threads),
+            workers=self.settings.session_threads,
+        )
+        for templates in batches:
+            yield from templates
 
     def single_threaded(self) -> FaceAnalyser:
         """This analyser with one thread per session, for work that runs in several threads already."""
@@ -140,35 +187,25 @@ class FaceAnalyser:
             Findings ``<role>.face`` and, when a face was chosen, ``<role>.quality``; a template only when a face was
             chosen. A picture that shows no usable face is a finding, never an exception.
         """
-        return self._analyse(image, role, full=True)
-
-    def _analyse(self, image: Image, role: str, *, full: bool) -> FaceAnalysis:
-        timings: dict[str, float] = {}
-        detections = _timed(timings, "detect", lambda: self.detect(image))
-        detector = self.networks.records[DETECTOR].label
-        choice = self._chooser.choose(detections, (image.width, image.height), role, (detector,))
-        finding = replace(choice.finding, milliseconds=timings["detect"])
-        if choice.chosen is None:
-            return FaceAnalysis(detections, None, None, None, None, None, (finding,), timings)
-        face = choice.chosen
-        aligned = _timed(timings, "align", lambda: self.align(image, face))
-        evidence = image.evidence.id if image.evidence else None
-        template = _timed(timings, "embed", lambda: self.embed_batch(aligned[None], [evidence])[0])
-        if not full:
-            return FaceAnalysis(detections, face, aligned, template, None, None, (finding,), timings)
+        found = self.template(image, role)
+        face = found.chosen
+        if face is None:
+            return found
+        timings = dict(found.timings)
         mesh = _timed(timings, "mesh", lambda: self.mesh(image, face))
-        quality = _timed(timings, "quality", lambda: self.quality(image, face, mesh, detections))
-        findings: tuple[Finding, ...] = (
-            finding,
-            quality_finding(
-                quality,
-                role,
-                face,
-                model_ids=(detector, *(self.networks.records[name].label for name in (LANDMARKS, BLENDSHAPES))),
-                milliseconds=timings["mesh"] + timings["quality"],
-            ),
+        quality = _timed(timings, "quality", lambda: self.quality(image, face, mesh, found.detections))
+        assessed = quality_finding(
+            quality,
+            role,
+            face,
+            model_ids=tuple(self.networks.records[name].label for name in (DETECTOR, LANDMARKS, BLENDSHAPES)),
+            milliseconds=timings["mesh"] + timings["quality"],
         )
-        return FaceAnalysis(detections, face, aligned, template, mesh, quality, findings, timings)
+        return replace(found, mesh=mesh, quality=quality, findings=(*found.findings, assessed), timings=timings)
+
+
+def _evidence_id(image: Image) -> str | None:
+    return image.evidence.id if image.evidence else None
 
 
 def _timed(timings: dict[str, float], name: str, work: Callable[[], T]) -> T:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,10 @@ from samebody.capture import decode_image
 from samebody.errors import SamebodyError
 from samebody.face.analyse import FaceAnalyser
 from samebody.face.results import FaceAnalysis
+from samebody.face.threads import one_opencv_thread
+
+BATCH = 2
+"""Files that one worker embeds at once."""
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -54,23 +59,41 @@ def embed_files(
     """
     analyser = analyser or FaceAnalyser()
     single = analyser.single_threaded()
+    count = workers or analyser.settings.session_threads
 
-    def work(path: Path | str) -> EmbeddedFile:
+    def look(path: Path) -> tuple[EmbeddedFile, str | None]:
         try:
-            image = decode_image(Path(path), limits=analyser.settings.limits, role=role)
-            return EmbeddedFile(Path(path), single.template(image, role))
+            image = decode_image(path, limits=analyser.settings.limits, role=role)
+            return EmbeddedFile(path, single.aligned(image, role)), image.evidence.id if image.evidence else None
         except SamebodyError as error:
             if error.exit_code != 65:  # weights missing, disk unreadable: not this file's fault
                 raise
-            return EmbeddedFile(Path(path), error=error)
+            return EmbeddedFile(path, error=error), None
 
-    yield from ordered(work, paths, workers=workers or analyser.settings.session_threads)
+    def work(batch: list[Path | str]) -> list[EmbeddedFile]:
+        looked = [look(Path(path)) for path in batch]
+        seen = [(file.analysis, name) for file, name in looked if file.analysis is not None]
+        done = iter(single.embedded([analysis for analysis, _ in seen], [name for _, name in seen]))
+        return [file if file.analysis is None else replace(file, analysis=next(done)) for file, _ in looked]
+
+    for files in ordered(work, in_batches(paths, BATCH, ramp=count), workers=count):
+        yield from files
+
+
+def in_batches(items: Iterable[A], size: int, *, ramp: int) -> Iterator[list[A]]:
+    """``items`` in lists of ``size``; the first ``ramp`` lists hold one, so that a few items still keep all workers
+    busy and the first result does not wait for a whole batch."""
+    rest = iter(items)
+    number = 0
+    while batch := list(islice(rest, 1 if number < ramp else size)):
+        yield batch
+        number += 1
 
 
 def ordered(work: Callable[[A], B], items: Iterable[A], *, workers: int, ahead: int = 2) -> Iterator[B]:
     """``work`` of each item, in the order of the items, in ``workers`` threads with at most ``ahead`` items queued for
     each; an exception of ``work`` is raised at its item's turn, and what was not begun is dropped."""
-    with ThreadPoolExecutor(workers, thread_name_prefix="samebody-face") as pool:
+    with one_opencv_thread(), ThreadPoolExecutor(workers, thread_name_prefix="samebody-face") as pool:
         waiting: deque[Future[B]] = deque()
         try:
             for item in items:

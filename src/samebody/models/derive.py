@@ -1,7 +1,8 @@
 """Make the file that is really run from the file that was published: recipes, deterministic, checked by hash.
 
-Why each recipe exists stands in docs/adr/0011-derived-graphs.md. Derivation edits the graph's declarations and shape
-constants only; weights are never changed.
+Why each recipe exists stands in docs/adr/0011-derived-graphs.md and 0014-prelu-as-convolutions.md. Derivation edits the
+graph's declarations and shape constants, or writes an operator as others that are equal to it; no weight is trained,
+rounded or dropped.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import zipfile
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import numpy_helper
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 
 from samebody.models.errors import DerivationError
 from samebody.models.record import Derived, ModelRecord, Step
@@ -67,6 +69,8 @@ def _run_step(step: Step, data: bytes) -> bytes:
         _clean(model)
     elif step.recipe == "free-batch":
         _free(model, {0: "batch"})
+    elif step.recipe == "prelu-as-convolutions":
+        _spread_prelu(model.graph)
     else:
         _free(model, {0: "batch", 2: "height", 3: "width"})
     return bytes(model.SerializeToString(deterministic=True))
@@ -126,3 +130,49 @@ def _free(model: onnx.ModelProto, axes: dict[int, str]) -> None:
         if 2 in axes and len(shape_of) > 1:
             shape_of[1].ClearField("dim_value")
             shape_of[1].dim_param = f"anchors_{output.name}"
+
+
+def _spread_prelu(graph: onnx.GraphProto) -> None:
+    """Write each ``PRelu`` with one slope a channel as depthwise 1x1 convolutions, a ``Relu`` and an ``Add``.
+
+    With slope ``a`` of a channel, ``prelu(x) = a x + (1 - a) relu(x)``. Where no slope of the layer is above 1 this is
+    ``a x + relu((1 - a) x)``, which fuses into one pass less. Equal but for the rounding of float32.
+    """
+    constants = {initializer.name: initializer for initializer in graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    spent: set[str] = set()
+    for node in graph.node:
+        slope = constants.get(node.input[1]) if node.op_type == "PRelu" else None
+        if slope is None or len(slope.dims) != 3 or slope.dims[1:] != [1, 1]:
+            nodes.append(node)
+            continue
+        spent.add(slope.name)
+        nodes += _prelu_parts(graph, node, numpy_helper.to_array(slope).astype(np.float32)[:, None])
+    if not spent:
+        raise ValueError("the graph has no PRelu with one constant slope a channel")
+    del graph.node[:]
+    graph.node.extend(nodes)
+    used = {name for node in nodes for name in node.input}
+    kept = [initializer for initializer in graph.initializer if initializer.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
+def _prelu_parts(graph: onnx.GraphProto, node: onnx.NodeProto, slopes: NDArray[np.float32]) -> list[onnx.NodeProto]:
+    source, name = node.input[0], node.output[0]
+
+    def scaled(given: str, factors: NDArray[np.float32], part: str) -> onnx.NodeProto:
+        graph.initializer.append(numpy_helper.from_array(factors, f"{name}_{part}_scale"))
+        inputs, output = [given, f"{name}_{part}_scale"], [f"{name}_{part}"]
+        return helper.make_node("Conv", inputs, output, name=output[0], group=len(factors), kernel_shape=[1, 1])
+
+    def positive(given: str, part: str) -> onnx.NodeProto:
+        return helper.make_node("Relu", [given], [f"{name}_{part}"], name=f"{name}_{part}")
+
+    rest = np.float32(1) - slopes
+    if (slopes <= 1).all():
+        parts = [scaled(source, rest, "rest"), positive(f"{name}_rest", "positive")]
+    else:
+        parts = [positive(source, "relu"), scaled(f"{name}_relu", rest, "positive")]
+    total = helper.make_node("Add", [f"{name}_linear", f"{name}_positive"], [name], name=node.name)
+    return [*parts, scaled(source, slopes, "linear"), total]

@@ -135,11 +135,12 @@ class Step(_Part):
 
     Attributes:
         recipe: ``zip-member`` (take one file out of the archive), ``onnx-clean`` (initializers are no longer graph
-            inputs), ``free-batch`` (first dimension free) or ``free-input-shape`` (batch, height and width free).
+            inputs), ``free-batch`` (first dimension free), ``free-input-shape`` (batch, height and width free) or
+            ``prelu-as-convolutions`` (an equal form of PRelu that the runtime computes faster).
         member: of the archive, for ``zip-member``.
     """
 
-    recipe: Literal["zip-member", "onnx-clean", "free-batch", "free-input-shape"]
+    recipe: Literal["zip-member", "onnx-clean", "free-batch", "free-input-shape", "prelu-as-convolutions"]
     member: str | None = None
 
     @model_validator(mode="after")
