@@ -41,7 +41,9 @@ class Design:
         mrz_shift: (x, y) of the MRZ from its nominal place, millimetres, within 1 mm.
         ink: darkness of the personalisation, 0-60 (grey value of the text).
         ghost_strength: how strongly the ghost image is printed, 0-1.
-        bold_values: whether values are set in the bold face.
+        value_face: what the values are set in.
+        ghost_tone: share of the ghost's ink in red, green and blue; equal shares print it grey.
+        ghost_scale: size of the ghost over that of the layout, about its centre.
     """
 
     series: int
@@ -49,7 +51,9 @@ class Design:
     mrz_shift: tuple[float, float]
     ink: int
     ghost_strength: float
-    bold_values: bool
+    value_face: lettering.Face
+    ghost_tone: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    ghost_scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,8 +138,17 @@ def draw_design(random: np.random.Generator) -> Design:
         mrz_shift=(float(random.uniform(-0.6, 0.6)), float(random.uniform(-0.9, 0.9))),
         ink=int(random.integers(8, 52)),
         ghost_strength=float(random.uniform(0.32, 0.5)),
-        bold_values=bool(random.random() < 0.5),
+        value_face="bold" if random.random() < 0.5 else "regular",
     )
+
+
+def ghost_rectangle(layout: Layout, design: Design) -> Rectangle | None:
+    """Where the ghost image is printed; None where the layout has none."""
+    where, scale = layout.ghost, design.ghost_scale
+    if where is None or scale == 1:
+        return where
+    width, height = where.width * scale, where.height * scale
+    return Rectangle(where.x + (where.width - width) / 2, where.y + (where.height - height) / 2, width, height)
 
 
 def mrz_rectangle(layout: Layout, design: Design, lines: int, columns: int) -> Rectangle | None:
@@ -156,11 +169,13 @@ def draw_page(
     random = np.random.default_rng([seed, 77])
     if layout.portrait is not None:
         _print_portrait(page, layout.portrait, dots, printed(face, _size(layout.portrait, dots), dpi, random), 1.0)
-    if layout.ghost is not None:
-        print_of_ghost = printed(face, _size(layout.ghost, dots), dpi, random)
+    ghost = ghost_rectangle(layout, design)
+    if ghost is not None:
+        print_of_ghost = printed(face, _size(ghost, dots), dpi, random)
         grey = print_of_ghost.mean(axis=2, keepdims=True)
         tinted = grey + 0.25 * (print_of_ghost - grey)
-        _print_portrait(page, layout.ghost, dots, tinted, design.ghost_strength)
+        tinted = 255 - (255 - tinted) * np.array(design.ghost_tone, np.float32)
+        _print_portrait(page, ghost, dots, tinted, design.ghost_strength)
     cover = PillowImage.new("L", (page.shape[1], page.shape[0]), 0)
     boxes = draw_values(ImageDraw.Draw(cover), layout, design, holder, dots)
     boxes |= draw_mrz(ImageDraw.Draw(cover), layout, design, mrz_lines, dots)
@@ -194,7 +209,7 @@ def draw_values(
 ) -> dict[str, Rectangle]:
     """Draw the values of the visual zone (and their ``labels``) into a coverage mask; the values' rectangles in mm."""
     names, boxes = labels_of(layout), {}
-    face: lettering.Face = "bold" if design.bold_values else "regular"
+    face = design.value_face
     for slot in layout.slots:
         if labels:
             label = names[slot.field]
@@ -268,6 +283,7 @@ def build_truth(
     dots = dots_per_inch / 25.4
     height, width = pixels.shape[:2]
     zone = mrz_rectangle(layout, design, len(lines), len(lines[0])) if lines else None
+    ghost = ghost_rectangle(layout, design)
     return SpecimenTruth(
         format=layout.format,
         mrz_lines=lines,
@@ -275,7 +291,7 @@ def build_truth(
         page=((0.0, 0.0), (float(width), 0.0), (float(width), float(height)), (0.0, float(height))),
         mrz=None if zone is None else rectangle_quad(zone, dots),
         portrait=None if layout.portrait is None else rectangle_quad(layout.portrait, dots),
-        ghost=None if layout.ghost is None else rectangle_quad(layout.ghost, dots),
+        ghost=None if ghost is None else rectangle_quad(ghost, dots),
         parameters={
             "seed": seed,
             "layout": layout.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
@@ -25,6 +25,9 @@ from samebody.types import Image, Pixels, Point, SourceInfo
 
 Difficulty = Literal["clean", "moderate", "hard"]
 EditedOn = Literal["photograph", "page"]
+Develop = Callable[[NDArray[np.float32], np.random.Generator], tuple[bytes, int]]
+"""A camera of one's own: what the lens throws on the sensor (float32 RGB, 0-255 as displayed) to a JPEG of the same
+size and its quality on the IJG scale."""
 DIFFICULTIES: tuple[Difficulty, ...] = ("clean", "moderate", "hard")
 
 # A photograph taken with care: nothing a reader could complain about. Not part of ranges.toml, because no figure is
@@ -121,6 +124,7 @@ def photograph(
     megapixels: float | None = None,
     edited_on: EditedOn = "photograph",
     conditions: Mapping[str, Any] | None = None,
+    develop: Develop | None = None,
 ) -> Photograph:
     """A photograph of ``specimen``, the same bytes for the same arguments on one machine.
 
@@ -133,6 +137,7 @@ def photograph(
         edited_on: where a digital forgery is made: on the ``photograph`` of the genuine page, which is then saved
             again, or on a flat scan, the ``page`` that is printed and photographed.
         conditions: values that replace drawn ones, by the names in ``truth.parameters``.
+        develop: sensor, processing and file in place of the built-in ones (colour filter, noise and JPEG).
 
     Raises:
         UsageError: for an unknown difficulty or condition.
@@ -158,9 +163,11 @@ def photograph(
             around = _open_booklet(specimen, view, around, random)
         picture = lay_page(page, specimen.corner_pixels, flat_to_photograph(specimen, view), around, random)
     picture = expose(picture, specimen, drawn, view, random, ranges()[difficulty]["glare_over_mrz"])
-    pixels = optics.quantise(picture)
-    jpeg = optics.encode_jpeg(pixels, drawn["jpeg_quality"])
-    quality = drawn["jpeg_quality"]
+    if develop is not None:
+        jpeg, quality = develop(picture, random)
+    else:
+        quality = drawn["jpeg_quality"]
+        jpeg = optics.encode_jpeg(optics.quantise(sense(picture, drawn, random)), quality)
     if edited and edited_on == "photograph":
         facts = specimen.truth.parameters
         quality = facts["jpeg_quality_saved"]
@@ -297,7 +304,7 @@ def expose(
     random: np.random.Generator,
     glare_over_mrz: bool,
 ) -> NDArray[np.float32]:
-    """What light, lens and sensor make of ``picture``, float32 RGB before it is rounded and compressed."""
+    """What light and lens make of ``picture``, float32 RGB as it falls on the sensor."""
     shape = (view.height, view.width)
     light = drawn["exposure"] * optics.vignette(shape, drawn["vignette"])
     light *= optics.soft_shadow(shape, drawn["shadow_strength"], tuple(drawn["shadow_edge"]))
@@ -307,7 +314,11 @@ def expose(
         optics.apply_glare(picture, _glare(specimen, view, random, glare_over_mrz), drawn["glare_strength"])
     direction = drawn["blur_motion_degrees"]
     rest = math.sqrt(max(0.0, drawn["blur_sigma_px"] ** 2 - optics.LENS_SIGMA**2))  # the lens has done its part
-    picture = optics.blur(picture, rest, None if direction is None else math.radians(direction))
+    return optics.blur(picture, rest, None if direction is None else math.radians(direction))
+
+
+def sense(picture: NDArray[np.float32], drawn: Mapping[str, Any], random: np.random.Generator) -> NDArray[np.float32]:
+    """What the sensor makes of ``picture``, float32 RGB before it is rounded and compressed."""
     if drawn["colour_filter"]:
         picture = optics.through_colour_filter(picture)
     optics.add_noise(picture, drawn["noise_sigma"], drawn["noise_colour_share"], random)

@@ -11,7 +11,7 @@ from samebody.synth.forgery import FORGERIES, forge
 from samebody.synth.holder import Holder, draw_holder
 from samebody.synth.layout import layout_of
 from samebody.synth.mrz import FORMATS, Format, compose
-from samebody.synth.page import DOTS_PER_INCH, Specimen, build_truth, draw_design, draw_page
+from samebody.synth.page import DOTS_PER_INCH, Design, Specimen, build_truth, draw_design, draw_page
 from samebody.synth.portrait import drawn_face, head_and_shoulders
 from samebody.types import Image
 
@@ -30,6 +30,7 @@ def render(
     substitute: Image | None = None,
     side: Side = "single",
     dots_per_inch: int = DOTS_PER_INCH,
+    design: Design | None = None,
 ) -> Specimen:
     """A flat specimen page of the fictional state UTO, the same bytes for the same arguments.
 
@@ -43,6 +44,7 @@ def render(
         side: ``single`` prints portrait and MRZ on one side; TD1 also has ``front`` (no MRZ) and ``back`` (no
             portrait).
         dots_per_inch: resolution of the flat page, 200-1200.
+        design: how it is printed; None draws that from the seed too.
 
     Raises:
         UsageError: for an unknown format, side or forgery, or a forgery the side has nothing for.
@@ -56,7 +58,7 @@ def render(
     if not 200 <= dots_per_inch <= 1200:
         raise UsageError(f"{dots_per_inch} dots per inch is out of bounds.", hint="Ask for 200 to 1200.")
     person = draw_holder(np.random.default_rng([seed, 1]), format) if holder is None else holder
-    design = draw_design(np.random.default_rng([seed, 2]))
+    design = draw_design(np.random.default_rng([seed, 2])) if design is None else design
     face = head_and_shoulders(portrait) if portrait is not None else drawn_face(np.random.default_rng([seed, 3]))
     lines = compose(format, person) if layout.mrz_left is not None else ()
     pixels, boxes = draw_page(layout, design, person, lines, face, dots_per_inch, seed)
