@@ -7,11 +7,11 @@ from samebody.lab.evaluate.errors import (
     ProtocolError,
     RunFolderError,
     ScoreTableError,
-    SubjectLeakageError,
 )
 from samebody.lab.evaluate.results import VerificationResult
 from samebody.lab.evaluate.runs import Run, load_run, save_run
 from samebody.lab.evaluate.scores import CountedNonMated, ListedNonMated, MatedScores, ScoreSet
+from samebody.measure.errors import SubjectLeakageError
 
 __all__ = [
     "CountedNonMated",

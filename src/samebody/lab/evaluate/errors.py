@@ -31,12 +31,6 @@ class ProtocolError(InputError):
     code = "evaluate.protocol"
 
 
-class SubjectLeakageError(InputError):
-    """Subjects of the set that thresholds come from are also in the set they are reported on."""
-
-    code = "evaluate.subject_leakage"
-
-
 class RunFolderError(InputError):
     """A folder is no run of `samebody evaluate`, or one of another version."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from samebody.lab.evaluate.errors import RunFolderError, optional
 from samebody.measure import RateEstimate, ScoreHistogram
+from samebody.measure.transactions import TransactionResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -227,7 +228,8 @@ class Det:
 
     Attributes:
         thresholds, fmr, fnmr: of the points; each is attained exactly (FMR below the kept scores: a bin edge's).
-        fmr_low, fmr_high, fnmr_low, fnmr_high: pointwise 95 % band; empty when none was computed.
+        fmr_low, fmr_high, fnmr_low, fnmr_high: pointwise band at the bootstrap's level, computed at some thresholds
+            and interpolated between; empty when none was computed.
     """
 
     thresholds: tuple[float, ...]
@@ -312,7 +314,7 @@ class Calibration:
         coefficients: of the fit where it has some (``llr = slope * score + offset``, natural logarithm).
         bound: largest absolute log-likelihood ratio given out.
         fitted_on, judged_on: numbers of subjects.
-        reliability: (mean predicted log-likelihood ratio, observed one, comparisons) of each bin.
+        reliability: (predicted probability of mated, observed share, comparisons) of each bin, at even prior odds.
     """
 
     method: str
@@ -363,6 +365,7 @@ class VerificationResult:
         folds: where the protocol has some.
         quality: error-versus-discard curves.
         group_quality: of the samples, where quality is known.
+        transactions: FAR and FRR of transactions of several attempts, where the input numbers attempts.
         calibration: optional.
         warnings: what a reader must know before quoting a figure.
         dropped: what was left out, with counts.
@@ -384,6 +387,7 @@ class VerificationResult:
     folds: tuple[FoldRates, ...] = ()
     quality: tuple[QualityCurve, ...] = ()
     group_quality: tuple[GroupQuality, ...] = ()
+    transactions: tuple[TransactionResult, ...] = ()
     calibration: Calibration | None = None
     warnings: tuple[str, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)

@@ -175,6 +175,9 @@ def pack(scores: ScoreSet) -> dict[str, NDArray[Any]]:
     if scores.attempts is not None:
         for name in _ATTEMPTS:
             arrays[f"attempts_{name}"] = getattr(scores.attempts, name)
+    for name in ("sample_subject", "sample_quality"):
+        if (known := getattr(scores, name)) is not None:
+            arrays[name] = known
     other = scores.non_mated
     if isinstance(other, ListedNonMated):
         for name in ("scores", "first", "second", "probe", "reference"):
@@ -271,4 +274,6 @@ def _unpack(arrays: Mapping[str, NDArray[Any]]) -> ScoreSet:
         folds,
         Attempts(**{name: arrays[f"attempts_{name}"] for name in _ATTEMPTS}) if "attempts_score" in arrays else None,
         meta["independent"],
+        arrays.get("sample_subject"),
+        arrays.get("sample_quality"),
     )

@@ -117,8 +117,12 @@ class NonMated(Protocol):
         """The comparisons as a graph over ``subjects`` people."""
         ...
 
+    def levels(self, count: int) -> Scores:
+        """About ``count`` scores (or bin edges) from the lowest to the highest, dense where errors are rare."""
+        ...
+
     def group_graph(self, subject_group: NDArray[np.int16], group: int) -> PairGraph:
-        """The comparisons within one group."""
+        """The comparisons within one group, over its members alone, in the order of their codes."""
         ...
 
     def group_trials(self, subject_group: NDArray[np.int16], groups: int) -> NDArray[np.int64]:
@@ -203,10 +207,15 @@ class ListedNonMated:
         """The listed pairs."""
         return ListedPairs(self.first, self.second, subjects)
 
+    def levels(self, count: int) -> Scores:
+        """Scores at ranks from the top that grow by a constant factor."""
+        return self._ascending[self.pairs - spaced_ranks(self.pairs, count)]
+
     def group_graph(self, subject_group: NDArray[np.int16], group: int) -> PairGraph:
         """The listed pairs with both people in ``group``."""
         inside = (subject_group[self.first] == group) & (subject_group[self.second] == group)
-        return ListedPairs(self.first[inside], self.second[inside], len(subject_group))
+        place, members = renumbered(subject_group, group)
+        return ListedPairs(place[self.first[inside]], place[self.second[inside]], members)
 
     def group_trials(self, subject_group: NDArray[np.int16], groups: int) -> NDArray[np.int64]:
         """Counted pair by pair."""
@@ -316,6 +325,13 @@ class CountedNonMated:
         """The graph in closed form."""
         return self.pair_graph.build(subjects)
 
+    def levels(self, count: int) -> Scores:
+        """Kept scores at ranks that grow by a constant factor, and bin edges below them."""
+        kept = self.tail[spaced_ranks(len(self.tail), count) - 1] if len(self.tail) else self.tail
+        edges = self._edges[:-1][self._edges[:-1] < self.floor]
+        step = max(1, len(edges) // max(count // 4, 1))
+        return np.concatenate([edges[::step].astype(self.tail.dtype), np.unique(kept)])
+
     def group_graph(self, subject_group: NDArray[np.int16], group: int) -> PairGraph:
         """The graph within a group."""
         return self.pair_graph.within(subject_group, group)
@@ -382,13 +398,14 @@ class GraphOfPairs:
         Raises:
             TailTooShortError: only degrees were kept, which do not say who met whom.
         """
-        subjects = len(subject_group)
+        place, members = renumbered(subject_group, group)
         if self.template_subject is not None and self.template_cell is not None and self.compatible is not None:
             inside = subject_group[self.template_subject] == group
-            return CellPairs(self.template_subject[inside], self.template_cell[inside], self.compatible, subjects)
+            cells = self.template_cell[inside]
+            return CellPairs(place[self.template_subject[inside]], cells, self.compatible, members)
         if self.first is not None and self.second is not None and self.count is not None:
             both = (subject_group[self.first] == group) & (subject_group[self.second] == group)
-            return SubjectPairCounts(self.first[both], self.second[both], self.count[both], subjects)
+            return SubjectPairCounts(place[self.first[both]], place[self.second[both]], self.count[both], members)
         raise TailTooShortError(
             "the table has too many pairs of subjects to know who met whom within a group.",
             hint="Evaluate from templates, or give one table for each group.",
@@ -500,6 +517,8 @@ class ScoreSet:
         notes: remarks that a reader of the figures needs (a negated distance, an approximated graph).
         folds: (n,) fold of each mated, and of each non-mated comparison, when the protocol has folds.
         attempts: of transactions, when the table numbers them.
+        sample_subject: (m,) code of the subject of each sample; None where not known.
+        sample_quality: (m,) float32 quality of each sample, NaN where unknown; None where no quality is known.
         independent: no subject is known, so comparisons are taken as independent; ``subjects`` then has one entry.
     """
 
@@ -515,6 +534,8 @@ class ScoreSet:
     folds: tuple[NDArray[np.int16], NDArray[np.int16]] | None = field(default=None, repr=False)
     attempts: Attempts | None = field(default=None, repr=False)
     independent: bool = False
+    sample_subject: Codes | None = field(default=None, repr=False)
+    sample_quality: NDArray[np.float32] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.subject_group) != len(self.subjects):
@@ -594,6 +615,21 @@ def widened(bounds: tuple[float, float]) -> tuple[float, float]:
     if high > low:
         return low, high
     return low - max(abs(low), 1.0) * 1e-6, high + max(abs(high), 1.0) * 1e-6
+
+
+def renumbered(subject_group: NDArray[np.int16], group: int) -> tuple[Codes, int]:
+    """(s,) place of each member of ``group`` among its members, -1 for others; and how many there are."""
+    members = np.flatnonzero(subject_group == group)
+    place = np.full(len(subject_group), -1, dtype=np.int32)
+    place[members] = np.arange(len(members))
+    return place, len(members)
+
+
+def spaced_ranks(size: int, count: int) -> NDArray[np.int64]:
+    """About ``count`` ranks from 1 to ``size``, growing by a constant factor; all of them when there are few."""
+    if size <= count:
+        return np.arange(1, size + 1)
+    return np.unique(np.geomspace(1, size, count).round().astype(np.int64))
 
 
 def encode(names: Sequence[str] | NDArray[np.str_]) -> tuple[NDArray[np.str_], Codes]:
