@@ -18,6 +18,7 @@ class Unlinkability:
         d_sys: in 0-1; 0 is fully unlinkable, 1 fully linkable.
         edges: (b + 1,) of the bins.
         local: (b,) the local measure in each bin, 0-1; NaN where no mated score lies.
+        mated_share: (b,) share of the mated scores in each bin; ``d_sys`` is the sum of ``local * mated_share``.
         omega: prior odds of mated to non-mated comparisons.
         mated, non_mated: scores of each kind.
         null_mean, null_95: mean and 95 % quantile of ``d_sys`` when the labels are shuffled.
@@ -28,6 +29,7 @@ class Unlinkability:
     d_sys: float
     edges: NDArray[np.float64]
     local: NDArray[np.float64]
+    mated_share: NDArray[np.float64]
     omega: float
     mated: int
     non_mated: int
@@ -40,6 +42,15 @@ class Unlinkability:
     def linkable(self) -> bool:
         """More than 95 % of shuffles give: the measure is biased upward, so its plain value proves nothing."""
         return self.d_sys > self.null_95
+
+    @property
+    def d_sys_trapezoid(self) -> float:
+        """``d_sys`` by the trapezoid rule over bin centres, as published code does it: the two end bins count half.
+
+        For comparison with papers only: it does not reach 1 for scores that are fully linkable.
+        """
+        parts = np.nan_to_num(self.local) * self.mated_share
+        return float(parts.sum() - (parts[0] + parts[-1]) / 2)
 
 
 def unlinkability(
@@ -93,6 +104,7 @@ def unlinkability(
         d_sys=value,
         edges=edges,
         local=local,
+        mated_share=counts / counts.sum(),
         omega=omega,
         mated=int(same.size),
         non_mated=int(other.size),
