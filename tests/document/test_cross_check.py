@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -120,9 +120,52 @@ def test_confusable_characters_are_no_change_of_a_checked_number() -> None:
 
 def test_a_clear_second_reading_that_differs_by_a_lookalike_leaves_an_unsure_number_unsure() -> None:
     held = reading(unsure=("document_number",))
-    finding, updated = cross_check(held, zone(document_number="L8989O2C3"))
+    finding, updated = cross_check(held, zone(document_number="L89S902C3"))  # 8 and S weigh the same
     assert finding.outcome is Outcome.UNSURE
     assert updated.fields["document_number"].unsure
+
+
+def test_a_lookalike_that_the_check_digit_tells_apart_is_settled_by_it() -> None:
+    held = reading(unsure=("document_number",))
+    finding, updated = cross_check(held, zone(document_number="L8989O2C3"))
+    assert finding.outcome is Outcome.PASS
+    assert agreements(finding)["document_number"] == "agree_but_for_confusable_characters"
+    assert not updated.fields["document_number"].unsure
+
+
+def test_without_a_valid_check_digit_a_lookalike_settles_nothing() -> None:
+    held = reading(unsure=("document_number",)).fields["document_number"]
+    comparison = compare_field(
+        replace(held, confirmed_by=()), zone(document_number="L8989O2C3").fields["document_number"]
+    )
+    assert comparison.agreement is Agreement.UNSURE and comparison.resolved is None
+
+
+@pytest.mark.parametrize(
+    ("mrz", "printed", "agrees"),
+    [
+        ("SOERENSEN", "SORENSEN", True),
+        ("OEZTUERK", "OZTURK", True),
+        ("GROSS", "GROB", True),
+        ("MUELLER", "MULLER", True),
+        ("AAS", "AS", True),
+        ("MUELLER", "MILLER", False),
+        ("SOERENSEN", "SARENSEN", False),
+        ("SORENSEN", "SOERENSEN", False),
+    ],
+)
+def test_a_mark_that_the_recogniser_missed_is_no_difference(mrz: str, printed: str, agrees: bool) -> None:
+    finding, _ = cross_check(reading(surname=mrz), zone(surname=printed))
+    assert (agreements(finding)["surname"] == "agree_but_for_confusable_characters") is agrees
+
+
+def test_given_names_that_run_to_the_end_of_the_zone_may_be_cut() -> None:
+    held = reading().fields["given_names"]
+    seen = zone(given_names="FATIMA").fields["given_names"]
+    cut = compare_field(replace(held, value="FATIM", raw="FATIM"), seen)
+    whole = compare_field(replace(held, value="FATIM", raw="FATIM<<<"), seen)
+    assert cut.agreement is Agreement.AGREE
+    assert whole.agreement is Agreement.UNSURE
 
 
 def test_unknown_parts_of_a_date_match_any_day() -> None:

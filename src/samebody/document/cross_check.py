@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from samebody.document.icao9303 import check_digit
 from samebody.document.text_match import (
     differs_only_by_confusion,
+    differs_only_by_lost_marks,
     distance,
     letters_and_digits,
     similarity,
@@ -183,11 +185,13 @@ def _compare_dates(mrz: MrzField, visual: VisualField) -> FieldComparison:
 
 def _compare_names(mrz: MrzField, visual: VisualField) -> FieldComparison:
     wanted = letters_and_digits(mrz.value)
-    cut = [form[: len(wanted)] if len(wanted) >= 15 else form for form in transliterations(visual.value)]
+    # A field without a filler at its end may have been cut (Doc 9303-4 clause 4.2.3).
+    cut_short = len(wanted) >= 15 or (mrz.name == "given_names" and not mrz.raw.endswith("<"))
+    cut = [form[: len(wanted)] if cut_short else form for form in transliterations(visual.value)]
     edits, form = min((distance(form, wanted), form) for form in cut) if cut else (float(len(wanted)), "")
     if edits == 0:
         return _result(mrz, visual, Agreement.AGREE, 0.0, mrz.raw)
-    if differs_only_by_confusion(form, wanted):
+    if differs_only_by_confusion(form, wanted) or any(differs_only_by_lost_marks(form, wanted) for form in cut):
         # A clear visual reading in letters settles which of two look-alike letters the MRZ has.
         return _result(mrz, visual, Agreement.CONFUSABLE, edits)
     if similarity(form, wanted) >= 0.75 or visual.basis == "remainder":
@@ -200,6 +204,9 @@ def _compare_numbers(mrz: MrzField, visual: VisualField) -> FieldComparison:
     edits = distance(said, wanted)
     if edits == 0:
         return _result(mrz, visual, Agreement.AGREE, 0.0, mrz.raw)
+    if "check_digit" in mrz.confirmed_by and _check_digit_refutes(said, wanted):
+        # The places that differ are settled by the check digit, and all others by the visual zone.
+        return _result(mrz, visual, Agreement.CONFUSABLE, edits, mrz.raw)
     if differs_only_by_confusion(said, wanted):
         # A clear second reading that differs is a doubt about the MRZ; an unclear one says nothing against it.
         confirmed = "check_digit" in mrz.confirmed_by and (not mrz.unsure or visual.confidence < SURE)
@@ -210,6 +217,17 @@ def _compare_numbers(mrz: MrzField, visual: VisualField) -> FieldComparison:
     if len(said) != len(wanted) or edits < 1:
         return _result(mrz, visual, Agreement.UNSURE, edits)
     return _result(mrz, visual, _differ(mrz, visual), edits)
+
+
+def _check_digit_refutes(said: str, wanted: str) -> bool:
+    """Whether ``said`` is ``wanted`` but for look-alikes (O and 0, I and 1 ...) that the check digit tells apart.
+
+    The check digit is right for ``wanted``; it must be wrong for each of the look-alikes alone, and for all together.
+    """
+    if not differs_only_by_confusion(said, wanted):
+        return False
+    swaps = [wanted[:place] + one + wanted[place + 1 :] for place, one in enumerate(said) if one != wanted[place]]
+    return all(check_digit(other) != check_digit(wanted) for other in (*swaps, said))
 
 
 def _compare_codes(mrz: MrzField, visual: VisualField) -> FieldComparison:

@@ -95,6 +95,27 @@ def transliterations(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(forms))
 
 
+_MARKS_LOST = {"A": ("AE", "AA"), "O": ("OE",), "U": ("UE", "UXX"), "N": ("NXX",), "B": ("SS",), "P": ("TH",)}
+"""What an MRZ may print for the letter that a recogniser sees when it misses the mark of Ä, Å, Ö, Ø, Ü, Ñ, or takes ẞ
+and Þ for the Latin letters they look like."""
+
+
+def differs_only_by_lost_marks(seen: str, transliterated: str) -> bool:
+    """Whether ``transliterated`` is ``seen`` with some letters written out as Doc 9303-3 section 6 writes the marked
+    letter (SORENSEN as SOERENSEN), one of them at least; confusable characters are forgiven one for one."""
+    open_places = {(0, False)}
+    for letter in seen:
+        following = set()
+        for place, expanded in open_places:
+            if are_confusable(transliterated[place : place + 1], letter):
+                following.add((place + 1, expanded))
+            for form in _MARKS_LOST.get(letter, ()):
+                if transliterated.startswith(form, place):
+                    following.add((place + len(form), True))
+        open_places = following
+    return (len(transliterated), True) in open_places
+
+
 def distance(first: str, second: str) -> float:
     """Edit distance (Levenshtein) in which a confusable substitution costs 0.35 and every other edit 1."""
     previous = [float(j) for j in range(len(second) + 1)]
