@@ -2,7 +2,8 @@
 
 Blocked matrix products over the templates feed the histograms; only scores above a floor that rises as the count
 grows are kept, with the two templates they come from. Thresholds at low false match rates are therefore exact. The
-work is cut into tiles (:mod:`samebody.measure.pair_plan`) that are counted one by one (:mod:`samebody.measure.pair_counts`).
+work is cut into tiles (:mod:`samebody.measure.pair_plan`) that are counted one by one
+(:mod:`samebody.measure.pair_counts`).
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def score_pairs(
     slots = np.where(meets, 0, -1)
     plan = plan_pairs(matrix, people, kinds, slots, pairs=pairs, keep=keep, bins=bins, block=block)
     tally = count_all(plan, threads=threads, kernel=kernel, progress=progress)
-    scores, first, second, floor = tally.tail()
+    scores, first, second, floor = tally.tail(kernel)
     histogram = ScoreHistogram(-1.0, 1.0, tuple(tally.total.tolist()))
     return PairScores(pairs, histogram, scores, first, second, floor, graph)
 
@@ -143,6 +144,9 @@ def count_all(
     every = sum(tile.size for tile in plan.tiles)
     done = every - sum(plan.tiles[number].size for number in waiting)
 
+    def count(number: int) -> TileCounts:
+        return count_tile(plan, plan.tiles[number], sums.floor_bin, kernel)  # the floor as it is when the tile begins
+
     def take(number: int, found: TileCounts) -> None:
         nonlocal done
         sums.add(number, found)
@@ -156,7 +160,7 @@ def count_all(
         # A single tile is left to BLAS to spread over the cores, several are spread by us.
         with nullcontext() if threads is None else threadpool_limits(workers, user_api="blas"):
             for number in waiting:
-                take(number, count_tile(plan, plan.tiles[number], sums.floor_bin, kernel))
+                take(number, count(number))
         return sums
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
         running: dict[Future[TileCounts], int] = {}
@@ -164,7 +168,7 @@ def count_all(
             while waiting or running:
                 while waiting and len(running) <= workers:
                     number = waiting.pop(0)
-                    running[pool.submit(count_tile, plan, plan.tiles[number], sums.floor_bin, kernel)] = number
+                    running[pool.submit(count, number)] = number
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     take(running.pop(future), future.result())

@@ -98,7 +98,7 @@ def count_rows(
         local: (histograms,) int32, the line of ``counts`` for each histogram.
         own, own_start: templates of subject ``s`` are ``own[own_start[s]:own_start[s + 1]]``, ascending.
         counts: (lines, bins) integers, added to.
-        places: (c,) int32 scratch.
+        places: (c,) uint32 scratch.
         tail_score, tail_row, tail_column: (k,) filled from ``filled`` on.
 
     Returns:
@@ -107,6 +107,7 @@ def count_rows(
     rows, columns = scores.shape
     right = left + columns
     capacity = tail_score.size
+    lowest = np.uint32(floor_bin)
     for r in range(begin, rows):
         if filled + columns > capacity:
             return r, filled
@@ -114,28 +115,33 @@ def count_rows(
         start = max(row + 1 - left, 0)
         if start >= columns:
             continue
-        line = scores[r]
-        for c in range(start, columns):
-            place = np.floor(line[c] * scale + shift)
+        # Slices and indices from 0 on, so that the machine code never asks whether an index counts backwards.
+        line = scores[r, start:]
+        bins = places[: line.size]
+        for k in range(line.size):
+            place = np.floor(line[k] * scale + shift)
             place = min(max(place, -base), highest)
-            places[c] = np.int32(place + base)
+            bins[k] = np.uint32(place + base)
         kind = cell[row]
         who = subject[row]
-        c = start
-        while c < columns:
-            other = cell[left + c]
-            stop = min(bounds[other + 1] - left, columns)
+        c = 0
+        while c < line.size:
+            other = cell[left + start + c]
+            stop = min(bounds[other + 1] - left - start, line.size)
             slot = slots[kind, other]
             if slot >= 0:
                 histogram = counts[local[slot]]
-                for k in range(c, stop):
-                    index = places[k]
+                run = bins[c:stop]
+                for k in range(run.size):
+                    index = run[k]
                     histogram[index] += 1
-                    if index >= floor_bin and subject[left + k] != who:
-                        tail_score[filled] = line[k]
-                        tail_row[filled] = row
-                        tail_column[filled] = left + k
-                        filled += 1
+                    if index >= lowest:
+                        column = left + start + c + k
+                        if subject[column] != who:
+                            tail_score[filled] = line[c + k]
+                            tail_row[filled] = row
+                            tail_column[filled] = column
+                            filled += 1
             c = stop
         # Out again with the pairs of one subject: bisect to the first of its templates in this part of the row.
         low, high = own_start[who], own_start[who + 1]
@@ -151,9 +157,33 @@ def count_rows(
             column = own[low]
             slot = slots[kind, cell[column]]
             if slot >= 0:
-                counts[local[slot], places[column - left]] -= 1
+                counts[local[slot], places[column - left - start]] -= 1
             low += 1
     return rows, filled
+
+
+def pair_products(matrix: Any, rows: Any, columns: Any, products: Any) -> None:
+    """The inner products of listed rows of a float32 matrix, summed in float64 and rounded once.
+
+    Args:
+        matrix: (n, d) float32.
+        rows, columns: (k,) int32 row numbers.
+        products: (k,) float32, filled.
+    """
+    dimensions = matrix.shape[1]
+    for k in range(rows.size):
+        one = matrix[rows[k]]
+        two = matrix[columns[k]]
+        # Four sums side by side, so that no addition waits for the one before.
+        a = b = c = e = 0.0
+        for d in range(0, dimensions - 3, 4):
+            a += np.float64(one[d]) * np.float64(two[d])
+            b += np.float64(one[d + 1]) * np.float64(two[d + 1])
+            c += np.float64(one[d + 2]) * np.float64(two[d + 2])
+            e += np.float64(one[d + 3]) * np.float64(two[d + 3])
+        for d in range(dimensions - dimensions % 4, dimensions):
+            a += np.float64(one[d]) * np.float64(two[d])
+        products[k] = np.float32((a + b) + (c + e))
 
 
 def merge_det(mated: Any, non_mated: Any, thresholds: Any, accepted: Any, refused: Any) -> int:

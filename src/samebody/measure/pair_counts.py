@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samebody.measure.errors import TooManyScoresError
-from samebody.measure.kernels import Kernel, chosen_kernel, compiled, count_rows
+from samebody.measure.kernels import Kernel, chosen_kernel, compiled, count_rows, pair_products
 from samebody.measure.pair_plan import PairPlan, Tile
 
 ROUNDING = 1e-5
@@ -135,7 +135,7 @@ class Tally:
         self.floor_bin = floor_bin(self.total, self.plan.keep)
         self._parts, self._held = [tail], len(tail[0])
 
-    def tail(self) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32], float]:
+    def tail(self, kernel: Kernel = "auto") -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32], float]:
         """Every score from a floor on, exactly: float64 products rounded once, descending, with the caller's numbers.
 
         Returns:
@@ -143,7 +143,7 @@ class Tally:
         """
         _, rows, columns = self.compact()
         plan = self.plan
-        exact = exact_scores(plan.matrix, rows, columns)
+        exact = exact_scores(plan.matrix, rows, columns, kernel)
         # One bin above the lowest that was listed; from bin 0 on everything was.
         floor = -1.0 + (self.floor_bin + 1) * (2.0 / plan.bins) if self.floor_bin > 0 else -1.0
         if floor > -1.0:
@@ -151,21 +151,37 @@ class Tally:
             exact, rows, columns = exact[inside], rows[inside], columns[inside]
         one, two = plan.order[rows], plan.order[columns]
         first, second = np.minimum(one, two), np.maximum(one, two)
-        ranked = np.lexsort((second, first, -exact))
+        ranked = ranking(exact, first, second)
         return exact[ranked], first[ranked], second[ranked], floor
 
 
 def exact_scores(
-    matrix: NDArray[np.float32], rows: NDArray[np.integer], columns: NDArray[np.integer]
+    matrix: NDArray[np.float32], rows: NDArray[np.integer], columns: NDArray[np.integer], kernel: Kernel = "auto"
 ) -> NDArray[np.float32]:
-    """(k,) cosine scores of listed pairs, multiplied in float64 and rounded once to float32."""
+    """(k,) cosine scores of listed pairs, multiplied in float64 and rounded once to float32.
+
+    Products of float32 are exact in float64, so the order of the sum moves it by some 1e-16: both kernels round to the
+    same float32 but for about one pair in 1e8.
+    """
     exact = np.empty(len(rows), dtype=np.float32)
+    if chosen_kernel(kernel) == "numba":
+        compiled(pair_products)(matrix, rows.astype(np.int32), columns.astype(np.int32), exact)
+        return exact
     for start in range(0, len(rows), 32768):
         part = slice(start, start + 32768)
-        exact[part] = np.einsum(
-            "nd,nd->n", matrix[rows[part]].astype(np.float64), matrix[columns[part]].astype(np.float64)
-        )
+        one, two = matrix[rows[part]].astype(np.float64), matrix[columns[part]].astype(np.float64)
+        exact[part] = np.einsum("nd,nd->n", one, two)
     return exact
+
+
+def ranking(scores: NDArray[np.float32], first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The order by descending score, then first and second number: ``lexsort``, in two sorts of whole numbers."""
+    pair = np.argsort((first.astype(np.int64) << 32) | second)
+    bits = (scores[pair] + np.float32(0)).view(np.uint32)  # + 0: a negative zero is a zero
+    ascending = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+    keys = ((~ascending).astype(np.uint64) << np.uint64(32)) | np.arange(len(scores), dtype=np.uint64)
+    keys.sort()
+    return pair[(keys & np.uint64(0xFFFFFFFF)).astype(np.int64)]
 
 
 def check_held(held: int, keep: int, lowest: int, bins: int) -> None:
@@ -218,9 +234,11 @@ class _Counter:
     def __init__(self, plan: PairPlan, local: NDArray[np.int32], counts: NDArray[np.integer], lowest: int) -> None:
         self._plan, self._local, self._counts, self._lowest = plan, local, counts, lowest
         self._binning = _Binning.of(plan.bins)
-        self._places = np.empty(plan.block[1], dtype=np.int32)
+        self._places = np.empty(plan.block[1], dtype=np.uint32)
         self._filled = 0
-        self._make_room(max(_FIRST, 2 * plan.block[1]))
+        # Without a floor from other tiles this one will list as many as are needed in all.
+        needed = 0 if lowest else min(2 * plan.keep, SPARE)
+        self._make_room(max(_FIRST, 2 * plan.block[1], needed))
 
     def _make_room(self, size: int) -> None:
         old = (self._scores, self._rows, self._columns) if self._filled else ()

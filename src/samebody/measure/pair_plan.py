@@ -16,7 +16,7 @@ FINEST = 131_072
 HISTOGRAM_BYTES = 400_000_000
 """The histograms of all pairs of cells may take no more than this."""
 
-ROWS, COLUMNS = 1024, 1024
+ROWS, COLUMNS = 1024, 512
 """Templates in a block: the scores of a block stay in the cache between the product and the counting."""
 
 

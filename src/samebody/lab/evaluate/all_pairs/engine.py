@@ -76,7 +76,7 @@ def compare_all(
         progress: called with (scores done, scores in all), after each tile.
         mated_limit: the most mated pairs that are listed.
         block: (rows, columns) of a matrix product. The last bit of a float32 product, and with it the bin of a score
-            next to an edge, may depend on it, on the BLAS and on the processor; nothing depends on the number of workers.
+            next to an edge, may depend on it, on the BLAS and on the processor; nothing depends on how many work.
 
     Raises:
         InvalidScoresError: shapes that do not fit, rows not of unit length, codes that are no whole numbers.
@@ -118,8 +118,8 @@ def compare_all(
     else:
         workers = usable_cores() if workers is None else workers
         count_all(plan, threads=workers, kernel=kernel, progress=progress, tally=tally, after=after)
-    scores, first, second, floor = tally.tail()
-    mated = exact_scores(matrix, mated_first, mated_second)
+    scores, first, second, floor = tally.tail(kernel)
+    mated = exact_scores(matrix, mated_first, mated_second, kernel)
     run = EngineRun(
         engine=engine,
         kernel=chosen_kernel(kernel),
