@@ -6,18 +6,14 @@ After the manner of ISO/IEC 30107-3: rates stand by species and are never pooled
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from benchmarks import specimens
@@ -25,9 +21,6 @@ from benchmarks import specimens
 SPECIES = ("date_recomputed", "date_plain", "viz_mismatch", "portrait_swap", "reprint", "screen_recapture")
 BONA_FIDE = "bona-fide"
 FORMATS = ("TD1", "TD2", "TD3")
-GHOST_FMR = 1e-2
-"""False match rate at which portrait and ghost image count as one person, as in the verification pipeline."""
-
 OUTCOMES = ("fail", "unsure", "pass", "not_run")
 
 Case = tuple[str, str, str, str, int]
@@ -43,45 +36,34 @@ def _start() -> None:
     cv2.setNumThreads(1)
     from samebody.config import load_settings
     from samebody.document import DocumentReader
-    from samebody.errors import NotMeasuredError
     from samebody.face import FaceAnalyser
     from samebody.models import catalogue
 
     settings = load_settings(threads=1)
     _tools["reader"] = DocumentReader(settings)
     _tools["face"] = FaceAnalyser(settings)
-    try:
-        _tools["point"] = catalogue(settings)["face/sface"].operating_point(GHOST_FMR)
-    except NotMeasuredError:
-        _tools["point"] = None
+    _tools["record"] = catalogue(settings)[_tools["face"].embedder.id]
 
 
-def portraits(image: Any, reading: Any) -> tuple[Any, ...]:
-    """The faces on the document as the verification pipeline hands them to the checks: portrait first, then ghosts."""
-    from samebody.document import PortraitEvidence
-    from samebody.match import compare
-    from samebody.types import Image, Region
+def findings_on(image: Any, reading: Any) -> tuple[Any, ...]:
+    """The forgery checks with the faces that the verification pipeline would hand them."""
+    from samebody.document import run_checks
+
+    return run_checks(image, reading, portraits_on(image, reading, _tools["face"], _tools["record"]))
+
+
+def portraits_on(image: Any, reading: Any, faces: Any, record: Any) -> tuple[Any, ...]:
+    """The faces on a document, found as the verification pipeline finds them."""
+    from samebody.pipeline.portraits import document_portraits
+    from samebody.types import Image
 
     role, shown = ("document", image) if reading.page is None else ("page", Image(reading.page.image))
-    analysis = _tools["face"].analyse(shown, role="document")
-    if analysis.chosen is None or analysis.template is None:
-        return ()
-    found = [PortraitEvidence(Region("portrait", analysis.chosen.box.corners(), role), "portrait")]
-    if _tools["point"] is None:
-        return tuple(found)
-    for face in analysis.detections:
-        if face is not analysis.chosen:
-            template = _tools["face"].embed(_tools["face"].align(shown, face))
-            comparison = compare(template, analysis.template)
-            region = Region("ghost", face.box.corners(), role)
-            found.append(PortraitEvidence(region, "ghost", comparison, _tools["point"]))
-    return tuple(found)
+    return document_portraits(faces, record, shown, faces.analyse(shown, role=role), reading)
 
 
 def measure(case: Case) -> dict[str, Any]:
     """Outcome of every document check on one photograph."""
     from samebody.capture import decode_image
-    from samebody.document import run_checks
 
     renderer, species, format, difficulty, seed = case
     name = None if species == BONA_FIDE else species
@@ -89,7 +71,7 @@ def measure(case: Case) -> dict[str, Any]:
     image = decode_image(jpeg, role="document")
     begun = time.perf_counter()
     reading = _tools["reader"].read(image, today=specimens.judged_on(renderer))
-    findings = (*reading.findings, *run_checks(image, reading, portraits(image, reading)))
+    findings = (*reading.findings, *findings_on(image, reading))
     milliseconds = 1000 * (time.perf_counter() - begun)
     return {
         "case": list(case),
@@ -97,49 +79,6 @@ def measure(case: Case) -> dict[str, Any]:
         "outcomes": {finding.check: str(finding.outcome) for finding in findings},
         "scores": {finding.check: finding.score for finding in findings if finding.score is not None},
     }
-
-
-def collect(cases: Sequence[Case], workers: int, journal: Path, *, progress: bool = True) -> list[dict[str, Any]]:
-    """Records of all cases; those that ``journal`` holds already are not measured again."""
-    done: dict[Case, dict[str, Any]] = {}
-    if journal.is_file():
-        for line in journal.read_text("utf-8").splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:  # the last line of a run that was killed
-                continue
-            renderer, species, format, difficulty, seed = record["case"]
-            done[(renderer, species, format, difficulty, seed)] = record
-    missing = [case for case in cases if case not in done]
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with (
-        Progress(*columns, console=Console(stderr=True), disable=not progress) as bar,
-        journal.open("a", encoding="utf-8") as log,
-    ):
-        task = bar.add_task("checking", total=len(cases), completed=len(cases) - len(missing))
-        log.write("\n")
-        for record in _measured(missing, workers):
-            renderer, species, format, difficulty, seed = record["case"]
-            done[(renderer, species, format, difficulty, seed)] = record
-            log.write(json.dumps(record) + "\n")
-            log.flush()
-            bar.advance(task)
-    return [done[case] for case in cases]
-
-
-def _measured(cases: Sequence[Case], workers: int) -> Iterator[dict[str, Any]]:
-    if not cases:
-        return
-    if workers <= 1:
-        _start()
-        for case in cases:
-            yield measure(case)
-        return
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for the workers, which load numpy afresh
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start) as pool:
-        yield from pool.map(measure, cases, chunksize=1)
 
 
 def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -192,7 +131,8 @@ def evaluate(
         ]
         faces = "photo" if specimens.portraits_are_photographs() else "drawn"
         name = f"forgery-{renderer}-{specimens.renderer_version(renderer)}-{specimens.code_version()}-{faces}.jsonl"
-        records = collect(cases, workers, specimens.cache_folder() / "runs" / name, progress=progress)
+        work = specimens.measured_by(measure, _start, workers)
+        records = specimens.collect(cases, work, specimens.cache_folder() / "runs" / name, progress=progress)
         results[renderer] = {"version": specimens.renderer_version(renderer), **summarise(records)}
     return {
         "what": "forgery checks by species, on rendered photographs",

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from benchmarks import specimens
@@ -142,49 +138,6 @@ def overlap(one: Sequence[Sequence[float]], two: Sequence[Sequence[float]]) -> f
     return shared / union if union > 0 else 0.0
 
 
-def collect(cases: Sequence[Case], workers: int, journal: Path, *, progress: bool = True) -> list[dict[str, Any]]:
-    """Records of all cases; those that ``journal`` holds already are not measured again."""
-    done: dict[Case, dict[str, Any]] = {}
-    if journal.is_file():
-        for line in journal.read_text("utf-8").splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:  # the last line of a run that was killed
-                continue
-            renderer, format, difficulty, seed = record["case"]
-            done[(renderer, format, difficulty, seed)] = record
-    missing = [case for case in cases if case not in done]
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with (
-        Progress(*columns, console=Console(stderr=True), disable=not progress) as bar,
-        journal.open("a", encoding="utf-8") as log,
-    ):
-        task = bar.add_task("reading", total=len(cases), completed=len(cases) - len(missing))
-        log.write("\n")  # ends a line that a killed run left half written
-        for record in _measured(missing, workers):
-            renderer, format, difficulty, seed = record["case"]
-            done[(renderer, format, difficulty, seed)] = record
-            log.write(json.dumps(record) + "\n")
-            log.flush()
-            bar.advance(task)
-    return [done[case] for case in cases]
-
-
-def _measured(cases: Sequence[Case], workers: int) -> Iterator[dict[str, Any]]:
-    if not cases:
-        return
-    if workers <= 1:
-        _start()
-        for case in cases:
-            yield measure(case)
-        return
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for the workers, which load numpy afresh
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start) as pool:
-        yield from pool.map(measure, cases, chunksize=1)
-
-
 def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Figures of one format at one difficulty."""
     count = len(records)
@@ -246,7 +199,8 @@ def evaluate(
         for index in range(count)
     ]
     name = f"mrz-{renderer}-{specimens.renderer_version(renderer)}-{specimens.code_version()}.jsonl"
-    records = collect(cases, workers, specimens.cache_folder() / "runs" / name, progress=progress)
+    work = specimens.measured_by(measure, _start, workers)
+    records = specimens.collect(cases, work, specimens.cache_folder() / "runs" / name, progress=progress)
     results = []
     for difficulty in difficulties:
         for format in formats:

@@ -1,14 +1,16 @@
-"""What both accuracy harnesses share: rendered specimens cached by seed, exact intervals, the machine, the data."""
+"""What the accuracy harnesses share: rendered specimens cached by seed, exact intervals, the machine, the data."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
 import json
+import multiprocessing
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from datetime import date
 from functools import cache
@@ -19,6 +21,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as PillowImage
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from scipy import stats
 
 from samebody.synth.truth import Photograph, SpecimenTruth
@@ -110,7 +114,7 @@ def make(
 
         return render(format, seed=seed, difficulty=difficulty, portrait=portrait, swapped=swapped, forgery=forgery)
     specimen = importlib.import_module("samebody.synth.specimen").render(
-        format, seed=seed, portrait=portrait, forgery=forgery
+        format, seed=seed, portrait=portrait, forgery=forgery, substitute=swapped
     )
     taken = importlib.import_module("samebody.synth.photograph").photograph(specimen, difficulty=difficulty, seed=seed)
     if not isinstance(taken, Photograph):
@@ -218,3 +222,73 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines)
+
+
+# ----------------------------------------------------------------------------------------------- runs that go on later
+
+Record = dict[str, Any]
+Measure = Callable[[Any], Record]
+
+
+def read_journal(journal: Path) -> dict[tuple[Any, ...], Record]:
+    """Records by their case; a half-written line is left out."""
+    done: dict[tuple[Any, ...], Record] = {}
+    for line in journal.read_text("utf-8").splitlines() if journal.is_file() else ():
+        try:
+            record = json.loads(line)
+        except ValueError:  # the last line of a run that was killed
+            continue
+        done[tuple(record["case"])] = record
+    return done
+
+
+def collect(
+    cases: Sequence[tuple[Any, ...]],
+    measured: Callable[[Sequence[Any]], Iterator[Record]],
+    journal: Path,
+    *,
+    progress: bool = True,
+) -> list[Record]:
+    """Records of all cases in their order; those that ``journal`` holds already are not measured again.
+
+    Args:
+        cases: what identifies a measurement; records hold it under ``case``.
+        measured: yields the records of the cases it is handed, see :func:`measured_by`.
+        journal: JSON lines, appended to as records come.
+    """
+    done = read_journal(journal)
+    missing = [case for case in cases if case not in done]
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        Progress(*columns, console=Console(stderr=True), disable=not progress) as bar,
+        journal.open("a", encoding="utf-8") as log,
+    ):
+        task = bar.add_task("measuring", total=len(cases), completed=len(cases) - len(missing))
+        log.write("\n")  # ends a line that a killed run left half written
+        for record in measured(missing):
+            done[tuple(record["case"])] = record
+            log.write(json.dumps(record) + "\n")
+            log.flush()
+            bar.advance(task)
+    return [done[case] for case in cases]
+
+
+def measured_by(
+    measure: Measure, start: Callable[[], None], workers: int
+) -> Callable[[Sequence[Any]], Iterator[Record]]:
+    """``measure`` over cases, in this process or in ``workers`` others, each of which calls ``start`` once."""
+
+    def run(cases: Sequence[Any]) -> Iterator[Record]:
+        if not cases:
+            return
+        if workers <= 1:
+            start()
+            yield from map(measure, cases)
+            return
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for the workers, which load numpy afresh
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=start) as pool:
+            yield from pool.map(measure, cases, chunksize=1)
+
+    return run

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from benchmarks import forgery_rates, mrz_accuracy, specimens
+from benchmarks import calibrate_forgery, cameras, forgery_rates, mrz_accuracy, specimens
 
 
 def _mrz_record(seed: int, *, exact: bool, silent: bool = False, format: str = "TD3") -> dict[str, Any]:
@@ -38,24 +39,23 @@ def test_mrz_figures_count_photographs_characters_and_quartiles() -> None:
     assert figures["causes"] == {"wrong characters": 4}
 
 
-def test_a_killed_run_goes_on_without_measuring_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_goes_on_without_measuring_twice(tmp_path: Path) -> None:
     cases = [("second", "TD3", "moderate", seed) for seed in range(5)]
     journal = tmp_path / "run.jsonl"
     lines = [json.dumps(_mrz_record(seed, exact=True)) for seed in (0, 1)]
     journal.write_text("\n".join([*lines, lines[0][: len(lines[0]) // 2]]), "utf-8")  # the third line was cut off
     measured: list[int] = []
 
-    def fake(missing: Sequence[mrz_accuracy.Case], workers: int) -> Iterator[dict[str, Any]]:
+    def fake(missing: Sequence[mrz_accuracy.Case]) -> Iterator[dict[str, Any]]:
         for case in missing:
             measured.append(case[3])
             yield _mrz_record(case[3], exact=False)
 
-    monkeypatch.setattr(mrz_accuracy, "_measured", fake)
-    records = mrz_accuracy.collect(cases, 1, journal, progress=False)
+    records = specimens.collect(cases, fake, journal, progress=False)
     assert measured == [2, 3, 4]
     assert [record["exact"] for record in records] == [True, True, False, False, False]
     measured.clear()
-    assert mrz_accuracy.collect(cases, 1, journal, progress=False) == records
+    assert specimens.collect(cases, fake, journal, progress=False) == records
     assert measured == []
 
 
@@ -131,3 +131,35 @@ def test_pictures_are_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(specimens, "make", never)
     again, same = specimens.cached("second", "TD1", "hard", 3)
     assert again == jpeg and same == truth
+
+
+def test_a_limit_expects_a_new_camera_to_differ_as_the_known_ones_do() -> None:
+    alike = [(kind, 1.0 + 0.01 * index) for index, kind in enumerate("abcd" * 5)]
+    apart = [(kind, 1.0 + "abcd".index(kind)) for kind in "abcd" * 5]
+    near, _ = calibrate_forgery.limit_of(alike, 0.01, 0.1)
+    far, doubt = calibrate_forgery.limit_of(apart, 0.01, 0.1)
+    assert near < 1.3 and far > 5  # one camera in twenty is expected above
+    assert doubt <= 4 < far
+    alone, _ = calibrate_forgery.limit_of([("a", 1.0), ("a", 1.2)], 0.01, 0.1)
+    assert alone > 1.2
+
+
+def test_no_camera_or_seed_both_sets_limits_and_counts_alarms() -> None:
+    cases = calibrate_forgery.bona_fide_cases(40)
+    halves: dict[bool, set[tuple[str, int]]] = {True: set(), False: set()}
+    for case in cases:
+        halves[calibrate_forgery.is_tuning({"case": case})].add((case[2], case[4]))
+    for tuning, held_out in zip(*(map(list, zip(*halves[side], strict=True)) for side in (True, False)), strict=True):
+        assert not set(tuning) & set(held_out)
+    assert {case[2] for case in cases} == set(cameras.KINDS)
+
+
+@pytest.mark.parametrize("kind", list(cameras.KINDS))
+def test_every_camera_develops_the_same_picture_twice(kind: str) -> None:
+    picture = np.full((64, 96, 3), 140, np.float32)
+    picture[20:40, 30:60] = 60
+    first, again = (cameras.developer(kind, 3)(picture.copy(), np.random.default_rng(1)) for _ in range(2))
+    assert first == again
+    assert first[0] != cameras.developer(kind, 4)(picture.copy(), np.random.default_rng(1))[0]
+    for way in cameras.WAYS:
+        assert cameras.sent(first[0], way, 2) == cameras.sent(first[0], way, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -34,7 +35,11 @@ def page_only(pixels: Pixels, scale: float = 8.0) -> ForgeryEvidence:
 
 @pytest.fixture(scope="module")
 def genuine() -> ForgeryEvidence:
-    return pages.evidence(pages.photograph(pages.draw_page(1), 1), jpeg_quality=92)
+    # saved twice, so that there is a history, and with some grain, so that portrait and ground share texture
+    page = pages.draw_page(1).astype(np.float32)
+    grain = cv2.GaussianBlur(np.random.default_rng(7).normal(0, 1, page.shape[:2]), (0, 0), 2.0)
+    grained = np.clip(page + 5 * (grain / grain.std())[..., None], 0, 255).astype(np.uint8)
+    return pages.evidence(pages.compress(pages.photograph(grained, 1, quality=70), 94), jpeg_quality=94)
 
 
 def test_the_allow_list_holds_the_checks_that_the_documentation_names() -> None:
@@ -153,6 +158,23 @@ def test_a_figure_above_its_limit_fails_and_says_where_and_how_sure(name: str, g
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_figure_between_doubt_and_limit_is_neither_a_finding_nor_a_pass(name: str, genuine: ForgeryEvidence) -> None:
+    band = {figure: Limit(1e9, 0.0, 400, doubt=-1e9) for figure in checks[name].words}
+    finding = checks[name](limits=band).run(genuine)
+    assert finding.outcome is Outcome.UNSURE
+    if finding.details["figures"]:
+        assert finding.reasons[0].code.endswith("_doubtful") and finding.regions is not None
+
+
+def test_a_check_must_say_how_it_measures() -> None:
+    class Lazy(Check):
+        name = "lazy"
+
+    with pytest.raises(TypeError, match="measure"):
+        Lazy()  # type: ignore[abstract]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_check_without_limits_abstains(name: str, genuine: ForgeryEvidence) -> None:
     assert checks[name](limits={}).run(genuine).outcome is Outcome.UNSURE
 
@@ -176,8 +198,6 @@ def test_all_checks_run_in_the_order_of_their_names_and_take_bare_boxes() -> Non
 @pytest.mark.parametrize("seed", [11, 12, 13])
 @pytest.mark.parametrize("quality", [40, 70])
 def test_heavy_compression_and_resizing_accuse_nobody_of_pasting(seed: int, quality: int) -> None:
-    import cv2
-
     page = pages.photograph(pages.draw_page(seed, portrait=seed, ghost=seed), seed, blur=1.2, noise=6)
     small = cv2.resize(page, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
     sent = cv2.resize(pages.compress(small, quality), (page.shape[1], page.shape[0]), interpolation=cv2.INTER_CUBIC)

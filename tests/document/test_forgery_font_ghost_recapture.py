@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from samebody.document.forgery import ForgeryEvidence, Limit, PortraitEvidence, checks
 from samebody.document.forgery.font import strongest_run
 from samebody.document.forgery.ghost import best_correlation
-from samebody.document.forgery.recapture import colour_spread, mean_spectrum, strongest_peak
-from samebody.types import Comparison, EmbeddingSpace, OperatingPoint, Outcome, Pixels, Region
+from samebody.document.forgery.recapture import colour_spread, mean_spectrum, peaks, strongest_pair, strongest_peak
+from samebody.document.overprint import framed_picture
+from samebody.types import Box, Comparison, EmbeddingSpace, OperatingPoint, Outcome, Pixels, Region
 from tests.document import pages
 
 SPACE = EmbeddingSpace("face/sface", "1", "0" * 64, "p")
@@ -81,6 +82,18 @@ def test_the_strongest_run_is_that_of_an_exhaustive_search(values: list[float], 
         assert abs(array[first:end].sum()) / np.sqrt(end - first) == pytest.approx(best, abs=1e-9)
 
 
+def test_bolder_and_smaller_characters_stand_out() -> None:
+    page = pages.draw_page(1)
+    genuine = figures("font", pages.photograph(page, 1))
+    area = (slice(262, 302), slice(462, 560))
+    bold, small = page.copy(), page.copy()
+    bold[area] = cv2.erode(page[area], np.ones((3, 3), np.uint8))
+    squeezed = cv2.resize(page[area], (98, 37), interpolation=cv2.INTER_AREA)
+    small[area] = cv2.copyMakeBorder(squeezed, 2, 1, 0, 0, cv2.BORDER_REPLICATE)
+    assert figures("font", pages.photograph(bold, 1))["field_stroke"] > genuine["field_stroke"] + 1
+    assert figures("font", pages.photograph(small, 1))["field_height"] > genuine["field_height"] + 0.5
+
+
 # ------------------------------------------------------------------------------------------------------------- ghost
 
 
@@ -117,12 +130,12 @@ def with_comparison(score: float, *, limit: float = 0.3, portrait: int = 1, ghos
         "ghost",
         Comparison(score, SPACE),
         point(1e-3, 0.4),
-        point(0.1, 0.1),
     )
     after = ForgeryEvidence(
         before.image, before.page, mrz=before.mrz, portraits=(compared,), candidates=before.candidates
     )
-    return checks["ghost"](limits={"unlike": Limit(limit, 0.01, 100)}).run(after).outcome
+    limits = {"unlike": Limit(limit, 0.01, 100), "another_face": Limit(0.9, 0.01, 100)}
+    return checks["ghost"](limits=limits).run(after).outcome
 
 
 def test_the_embedding_comparison_confirms_doubts_and_accuses() -> None:
@@ -139,14 +152,45 @@ def test_a_ghost_finding_names_the_model_and_the_point() -> None:
         "ghost",
         Comparison(0.05, SPACE),
         point(1e-3, 0.4),
-        point(0.1, 0.1),
     )
     before = pages.evidence(pixels)
     evidence = ForgeryEvidence(before.image, before.page, portraits=(compared,), candidates=before.candidates)
-    finding = checks["ghost"]().run(evidence)
+    limits = {"unlike": Limit(0.5, 0.01, 100), "another_face": Limit(0.9, 0.01, 100)}
+    finding = checks["ghost"](limits=limits).run(evidence)
     assert finding.model_ids == ("face/sface@1",)
-    assert finding.operating_point == point(0.1, 0.1)
-    assert finding.reasons[0].code == "document.forgery.ghost.another_person"
+    assert finding.operating_point is None  # nothing counted as one person
+    assert finding.reasons[0].code == "document.forgery.ghost.another_face"
+    alike = replace(compared, comparison=Comparison(0.6, SPACE))
+    evidence = ForgeryEvidence(before.image, before.page, portraits=(alike,), candidates=before.candidates)
+    assert checks["ghost"](limits=limits).run(evidence).operating_point == point(1e-3, 0.4)
+
+
+def faint(seed: int, portrait: int, ghost: int, strength: float) -> Pixels:
+    """A page whose ghost is printed with a share of its usual ink."""
+    with_ghost, without = (pages.draw_page(seed, portrait=portrait, ghost=g).astype(np.float32) for g in (ghost, None))
+    return np.clip(without + strength * (with_ghost - without), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 4, 5])
+def test_a_faint_ghost_of_another_person_is_found_by_its_frame(seed: int) -> None:
+    found = pages.evidence(pages.photograph(faint(seed, seed + 30, seed, 0.5), seed)).framed_ghost
+    assert found is not None
+    (x, y), (true_x, true_y) = found[0].centre, pages.GHOST.centre
+    assert abs(x - true_x) < 0.25 * pages.GHOST.width and abs(y - true_y) < 0.25 * pages.GHOST.height
+    bare = pages.evidence(pages.photograph(pages.draw_page(seed, ghost=None), seed)).framed_ghost
+    assert bare is None or found[1] > 1.5 * bare[1]
+
+
+def test_a_frame_is_never_looked_for_in_the_portrait_or_the_zone() -> None:
+    page = pages.photograph(pages.draw_page(1), 1)
+    zone = Box(0, 200, 1000, 504)  # hides the ghost
+    found = framed_picture(page, pages.SCALE, pages.PORTRAIT, zone)
+    assert found is None or found[0].y + found[0].height <= 200 + pages.SCALE
+
+
+def test_a_portrait_that_leaves_no_room_has_no_frame_beside_it() -> None:
+    page = pages.photograph(pages.draw_page(1), 1)
+    assert framed_picture(page, pages.SCALE, Box(0, 0, 1000, 704), None) is None
 
 
 # --------------------------------------------------------------------------------------------------------- recapture
@@ -179,14 +223,38 @@ def test_a_grey_copy_has_no_colour() -> None:
 
 def test_the_peak_is_found_at_its_frequency() -> None:
     plane = 128 + 4 * pages.raster((600, 900), 0.3, 0.35) + np.random.default_rng(1).normal(0, 4, (600, 900))
-    value, (fx, fy) = strongest_peak(mean_spectrum(plane.astype(np.float32), 192), 0.1, np.eye(2))
+    value, (fx, fy) = strongest_peak(peaks(mean_spectrum(plane.astype(np.float32), 192), 0.1, [np.eye(2)]))
     assert value > 2
     assert np.hypot(fx, fy) == pytest.approx(0.3, abs=0.008)
 
 
 def test_white_noise_has_no_peak_like_a_raster() -> None:
     plane = np.random.default_rng(2).normal(128, 5, (600, 900)).astype(np.float32)
-    assert strongest_peak(mean_spectrum(plane, 192), 0.1, np.eye(2))[0] < 2
+    excess = peaks(mean_spectrum(plane, 192), 0.1, [np.eye(2)])
+    assert strongest_peak(excess)[0] < 2
+    assert strongest_pair(excess) < strongest_peak(excess)[0]
+
+
+@pytest.mark.parametrize("angle", [0.2, 0.6, 1.1])
+def test_a_raster_stands_out_as_a_pair_and_stripes_do_not(angle: float) -> None:
+    noise = np.random.default_rng(3).normal(128, 5, (600, 900)).astype(np.float32)
+    y, x = np.mgrid[0:600, 0:900]
+    stripes = np.cos(2 * np.pi * 0.31 * (x * np.cos(angle) + y * np.sin(angle)))
+
+    def pair(plane: np.ndarray) -> float:
+        return strongest_pair(peaks(mean_spectrum(plane.astype(np.float32), 192), 0.1, [np.eye(2)]))
+
+    assert pair(noise + 1.5 * pages.raster((600, 900), 0.31, angle)) > pair(noise) + 0.8
+    assert pair(noise + 1.5 * stripes) < pair(noise) + 0.4
+
+
+def test_an_earlier_compression_that_was_resized_is_no_raster() -> None:
+    page = pages.compress(pages.draw_page(1), 60)
+    smaller = cv2.resize(page, None, fx=0.83, fy=0.83, interpolation=cv2.INTER_AREA)
+    again = cv2.resize(smaller, (pages.WIDTH, pages.HEIGHT), interpolation=cv2.INTER_LINEAR)
+    assert (
+        figures("recapture", again)["luma_raster"] < 3 * figures("recapture", pages.photograph(page, 1))["luma_raster"]
+    )
 
 
 def test_the_compression_grid_is_no_raster() -> None:

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from samebody.document.forgery import checks
-from samebody.document.forgery.compression import dips, grid_offset, grid_strength, recompression_errors
+from samebody.document.forgery.compression import (
+    dips,
+    grid_offset,
+    grid_strength,
+    like_texture,
+    recompression_errors,
+    texture,
+)
 from samebody.document.forgery.noise import ResidualMap
 from samebody.types import Outcome, Pixels
 from tests.document import pages
@@ -54,6 +61,13 @@ def test_a_retouched_field_is_smoother_and_named() -> None:
     assert named.regions[0].name == "document_number"
 
 
+def test_noise_that_grows_with_the_light_is_no_paste() -> None:
+    page = pages.draw_page(2, portrait=2).astype(np.float32)
+    shot = np.random.default_rng(5).normal(0, 1, page.shape) * np.sqrt(page / 255) ** 3 * 9
+    found = figures("noise", np.clip(np.rint(page + shot), 0, 255).astype(np.uint8))
+    assert abs(found["portrait_smoother"]) < 0.35
+
+
 def test_noise_abstains_where_compression_left_none() -> None:
     flat = np.full((pages.HEIGHT, pages.WIDTH, 3), 200, np.uint8)
     finding = checks["noise"]().run(pages.evidence(flat))
@@ -69,19 +83,36 @@ def test_the_residual_measures_the_deviation_of_white_noise() -> None:
 # ------------------------------------------------------------------------------------------------------- compression
 
 
+def grained(pixels: Pixels, seed: int) -> Pixels:
+    """Soft grain over everything, so that portrait and ground share some texture, as printed pictures and paper do."""
+    grain = cv2.GaussianBlur(np.random.default_rng([seed, 3]).normal(0, 1, pixels.shape[:2]), (0, 0), 2.0)
+    grained = pixels + 5 * (grain / grain.std())[..., None]
+    return np.clip(np.rint(grained), 0, 255).astype(np.uint8)
+
+
 @pytest.mark.parametrize("first", [60, 70, 75])
 def test_a_portrait_pasted_between_two_compressions_lacks_the_first(first: int) -> None:
-    page = pages.photograph(pages.draw_page(2, portrait=2), 2, quality=first)
-    genuine, pasted = pages.compress(page, 93), pages.compress(with_pasted_portrait(page, 51, noise=3), 93)
+    plain = pages.draw_page(2, portrait=2)
+    page = pages.photograph(grained(plain, 1), 2, quality=first)
+    forged = page.copy()
+    p = pages.PORTRAIT
+    area = (slice(int(p.y), int(p.y + p.height)), slice(int(p.x), int(p.x + p.width)))
+    forged[area] = with_pasted_portrait(grained(pages.draw_page(2, portrait=51), 2), 51, noise=3)[area]
+    forged[area] = grained(forged, 2)[area]
+    genuine, pasted = pages.compress(page, 93), pages.compress(forged, 93)
     before = figures("compression", genuine, jpeg_quality=93)
     after = figures("compression", pasted, jpeg_quality=93)
     assert after["portrait_history"] > before["portrait_history"] + 0.3
 
 
 def test_a_portrait_pasted_last_has_no_grid() -> None:
-    page = pages.photograph(pages.draw_page(3, portrait=3), 3, noise=1, quality=50)
-    before, after = figures("compression", page), figures("compression", with_pasted_portrait(page, 52, noise=1))
-    assert after["portrait_grid"] > 0.6
+    page = pages.photograph(grained(pages.draw_page(3, portrait=3), 1), 3, noise=1, quality=50)
+    pasted = with_pasted_portrait(page, 52, noise=1)
+    p = pages.PORTRAIT
+    area = (slice(int(p.y), int(p.y + p.height)), slice(int(p.x), int(p.x + p.width)))
+    pasted[area] = grained(pasted, 2)[area]
+    before, after = figures("compression", page), figures("compression", pasted)
+    assert after["portrait_grid"] > 0.5
     assert after["portrait_grid"] > before["portrait_grid"] + 0.3
 
 
@@ -104,6 +135,36 @@ def test_the_grid_is_found_wherever_the_picture_was_cut(dx: int, dy: int) -> Non
 def test_an_uncompressed_picture_has_no_grid() -> None:
     raw = cv2.cvtColor(pages.photograph(pages.draw_page(1), 1, quality=None), cv2.COLOR_RGB2GRAY).astype(np.float32)
     assert abs(grid_strength(raw, np.ones((pages.HEIGHT // 8, pages.WIDTH // 8), bool))) < 0.05
+
+
+def test_the_grid_of_the_last_save_accuses_no_portrait() -> None:
+    page = pages.photograph(pages.draw_page(3, portrait=3), 3, noise=1, quality=80)
+    assert "portrait_grid" not in figures("compression", page, jpeg_quality=80)
+
+
+def test_compression_abstains_after_a_coarse_last_save() -> None:
+    page = pages.photograph(pages.draw_page(2, portrait=2), 2, quality=60)
+    finding = checks["compression"]().run(pages.evidence(page, jpeg_quality=60))
+    assert finding.outcome is Outcome.UNSURE
+    assert finding.reasons[0].code == "document.forgery.compression_compressed"
+
+
+def test_the_texture_of_a_block_is_its_deviation() -> None:
+    plane = np.random.default_rng(4).uniform(0, 255, (24, 40)).astype(np.float32)
+    pairs = plane.reshape(12, 2, 20, 2).mean(axis=(1, 3))
+    expected = [[pairs[4 * r : 4 * r + 4, 4 * c : 4 * c + 4].std() for c in range(5)] for r in range(3)]
+    assert texture(plane) == pytest.approx(np.array(expected), rel=1e-3)
+
+
+def test_a_part_is_held_against_ground_of_its_own_texture() -> None:
+    textures = np.array([[2.0] * 30 + [30.0] * 30, [2.0] * 10 + [30.0] * 10 + [100.0] * 40], np.float32)
+    part, ground = np.zeros(textures.shape, bool), np.zeros(textures.shape, bool)
+    ground[0], part[1, :20] = True, True
+    kept, weights = like_texture(textures, part, ground, 0.6)  # type: ignore[misc]
+    assert kept.sum() == 20
+    assert weights[:30].sum() == pytest.approx(10) and weights[30:].sum() == pytest.approx(10)
+    part[1, 20:] = True  # two thirds of it now have no like
+    assert like_texture(textures, part, ground, 0.6) is None
 
 
 def test_compression_abstains_without_a_history() -> None:

@@ -17,13 +17,14 @@ from threadpoolctl import ThreadpoolController
 from samebody.capture import decode_image
 from samebody.config import Settings, load_settings
 from samebody.decide import Policy, decide, load_policy, verdict_to_dict
-from samebody.document import DocumentReader, DocumentReading, Page, PortraitEvidence, run_checks
-from samebody.errors import NotMeasuredError, UsageError
+from samebody.document import DocumentReader, DocumentReading, Page, run_checks
+from samebody.errors import UsageError
 from samebody.face import FaceAnalyser, FaceAnalysis
 from samebody.match import compare, decide_match
 from samebody.models import ModelRecord, catalogue
+from samebody.pipeline.portraits import document_portraits
 from samebody.pipeline.trace import Trace
-from samebody.types import Decision, Evidence, Finding, Image, Outcome, Pixels, Reason, Region, SourceInfo, Verdict
+from samebody.types import Decision, Evidence, Finding, Image, Outcome, Pixels, Reason, SourceInfo, Verdict
 
 ImageInput = bytes | bytearray | Path | str | Pixels | Image
 
@@ -182,27 +183,11 @@ class Verifier:
             )
             analysis = faces.result()
         if everything:
-            portraits = trace.run("document.portraits", lambda: self._portraits(shown, analysis))
+            portraits = trace.run(
+                "document.portraits", lambda: document_portraits(self.faces, self.record, shown, analysis, reading)
+            )
             trace.run("document.forgery", lambda: run_checks(image, reading, portraits))
         return analysis
-
-    def _portraits(self, image: Image, analysis: FaceAnalysis) -> tuple[PortraitEvidence, ...]:
-        """The main portrait, and every further face on the document compared with it (the ghost image)."""
-        if analysis.chosen is None or analysis.template is None:
-            return ()
-        role = image.evidence.role if image.evidence else "document"
-        portraits = [PortraitEvidence(Region("portrait", analysis.chosen.box.corners(), role), "portrait", None, None)]
-        try:
-            point = self.record.operating_point(1e-2)
-        except NotMeasuredError:
-            return tuple(portraits)
-        for face in analysis.detections:
-            if face is analysis.chosen:
-                continue
-            ghost = self.faces.embed(self.faces.align(image, face))
-            comparison = compare(ghost, analysis.template)
-            portraits.append(PortraitEvidence(Region("ghost", face.box.corners(), role), "ghost", comparison, point))
-        return tuple(portraits)
 
     def _match(self, probe: FaceAnalysis, enrolled: FaceAnalysis, policy: Policy, other: str) -> Finding:
         if probe.template is None or enrolled.template is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,15 +25,18 @@ class Limit:
 
     Attributes:
         value: a figure above it is a finding.
-        false_alarms: share of bona fide pictures above it, on the half of the seeds that it was not set on.
-        pictures: size of that half, counting pictures on which the figure could be taken.
+        false_alarms: share of bona fide pictures above it, on seeds and cameras that it was not set on.
+        pictures: how many of those there were, counting pictures on which the figure could be taken.
         indicative: fewer than 30 alarms lie behind the rate (rule of 30).
+        doubt: a figure above it, and not above ``value``, is neither a finding nor a pass; None when there is no such
+            band.
     """
 
     value: float
     false_alarms: float
     pictures: int
     indicative: bool = True
+    doubt: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def measured_limits() -> Mapping[str, Mapping[str, Limit]]:
     }
 
 
-class Check(stage.Stage):
+class Check(stage.Stage, ABC):
     """Base of the forgery checks: a subclass measures, this class judges against the measured limits.
 
     Args:
@@ -86,15 +90,16 @@ class Check(stage.Stage):
         super().__init__(**parameters)
         self.limits = dict(limits) if limits is not None else dict(measured_limits().get(self.name, {}))
 
+    @abstractmethod
     def measure(self, evidence: ForgeryEvidence) -> Measurement:
         """The figures of this check; never raises for a bad picture."""
-        raise NotImplementedError
 
     def run(self, evidence: ForgeryEvidence) -> Finding:
         """The finding ``document.forgery.<name>``.
 
-        ``fail`` when a figure is above its limit, ``pass`` when at least one was taken and none is above, ``unsure``
-        when none could be taken or has no measured limit.
+        ``fail`` when a figure is above its limit, ``unsure`` when one is in the band of doubt below it, ``pass`` when
+        at least one was taken and none is that high, ``unsure`` again when none could be taken or has no measured
+        limit.
         """
         started = time.perf_counter()
         measurement = self.measure(evidence)
@@ -102,9 +107,13 @@ class Check(stage.Stage):
             (f, self.limits[f.name]) for f in measurement.figures if f.name in self.limits and math.isfinite(f.value)
         ]
         above = [(figure, limit) for figure, limit in judged if figure.value > limit.value]
+        doubtful = [(f, limit) for f, limit in judged if limit.doubt is not None and f.value > limit.doubt]
         if above:
             outcome = Outcome.FAIL
             reasons = tuple(self._alarm(figure, limit) for figure, limit in above)
+        elif doubtful:
+            outcome = Outcome.UNSURE
+            reasons = tuple(self._doubt(figure, limit) for figure, limit in doubtful)
         elif judged:
             outcome, reasons = Outcome.PASS, ()
         else:
@@ -119,12 +128,13 @@ class Check(stage.Stage):
             reasons=reasons,
             model_ids=measurement.model_ids,
             milliseconds=(time.perf_counter() - started) * 1000,
-            regions=tuple(region for figure, _ in above for region in figure.regions),
+            regions=tuple(region for figure, _ in above or doubtful for region in figure.regions),
             details={
                 "figures": {
                     figure.name: {
                         "value": round(figure.value, 4) if math.isfinite(figure.value) else None,
                         "limit": self.limits[figure.name].value if figure.name in self.limits else None,
+                        "doubt": self.limits[figure.name].doubt if figure.name in self.limits else None,
                         "false_alarms": self.limits[figure.name].false_alarms if figure.name in self.limits else None,
                     }
                     for figure in measurement.figures
@@ -142,6 +152,14 @@ class Check(stage.Stage):
             "Photograph the original document itself, straight from the camera, without editing the picture.",
         )
 
+    def _doubt(self, figure: Figure, limit: Limit) -> Reason:
+        return Reason(
+            f"document.forgery.{self.name}.{figure.name}_doubtful",
+            f"{self.words[figure.name]}, but no more than genuine documents sometimes do ({figure.value:.2f}, limit "
+            f"{limit.value:.2f}).",
+            "Photograph the original document itself, straight from the camera, without editing the picture.",
+        )
+
 
 checks: stage.Registry[type[Check]] = stage.Registry("forgery check")
 """The allow-list of forgery checks."""
@@ -150,3 +168,17 @@ checks: stage.Registry[type[Check]] = stage.Registry("forgery check")
 def abstain(check: str, what: str, message: str, advice: str = "") -> Measurement:
     """A measurement without figures."""
     return Measurement(missing=(Reason(f"document.forgery.{check}_{what}", message, advice),))
+
+
+def unmeasurable(check: str, evidence: ForgeryEvidence, least_scale: float) -> Measurement | None:
+    """The abstention when there is no page, or fewer than ``least_scale`` pixels of the photograph on a millimetre."""
+    if evidence.page is None:
+        return abstain(check, "no_page", "No page was found on the photograph.")
+    if evidence.scale < least_scale:
+        return abstain(
+            check,
+            "too_small",
+            f"The page has {evidence.scale:.1f} pixels per millimetre; {least_scale:.1f} are needed.",
+            "Photograph the page so that it fills the picture.",
+        )
+    return None

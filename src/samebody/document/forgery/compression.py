@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from samebody import stage
-from samebody.document.forgery.base import Check, Figure, Measurement, abstain, checks
+from samebody.document.forgery.base import Check, Figure, Measurement, abstain, checks, unmeasurable
 from samebody.document.forgery.evidence import ForgeryEvidence, Mask, Plane
 from samebody.types import Box, Reason
 
@@ -40,6 +40,18 @@ class CompressionCheck(Check):
         qualities: tuple[int, ...] = Field(
             default=(50, 55, 60, 65, 70, 75, 80, 85, 90, 95), description="first qualities tried, IJG scale"
         )
+        least_quality: int = Field(
+            default=72,
+            ge=0,
+            le=100,
+            description="JPEG quality (IJG scale) of the last save that leaves earlier ones visible",
+        )
+        gentle_quality: int = Field(
+            default=93, ge=0, le=101, description="quality of the last save from which its own grid does not matter"
+        )
+        least_matched: float = Field(
+            default=0.6, gt=0, le=1, description="share of a part that must find ground of like texture"
+        )
         least_scale: float = Field(default=4.0, gt=0, description="pixels of the photograph per millimetre of the page")
         least_blocks: int = Field(default=40, ge=8, description="blocks of 8 by 8 pixels needed in a part")
         least_field_blocks: int = Field(default=14, ge=4, description="blocks needed in a text field")
@@ -57,14 +69,17 @@ class CompressionCheck(Check):
     def measure(self, evidence: ForgeryEvidence) -> Measurement:
         """Figures: the page's dip minus the part's, and the page's grid minus the portrait's; all in about 0-1."""
         p = self.parameters
-        if evidence.page is None:
-            return abstain(self.name, "no_page", "No page was found on the photograph.")
-        if evidence.scale < p.least_scale:
+        if (missing_page := unmeasurable(self.name, evidence, p.least_scale)) is not None:
+            return missing_page
+        assert evidence.page is not None
+        last = evidence.image.source.jpeg_quality
+        if last is not None and last < p.least_quality:
             return abstain(
                 self.name,
-                "too_small",
-                f"The page has {evidence.scale:.1f} pixels per millimetre; {p.least_scale:.1f} are needed.",
-                "Photograph the page so that it fills the picture.",
+                "compressed",
+                f"The picture was saved at JPEG quality {last}, which hides what was compressed before; "
+                f"{p.least_quality} is needed.",
+                "Send the photograph as the camera stored it.",
             )
         window = _Window(evidence)
         portrait = evidence.portrait_box
@@ -87,21 +102,25 @@ class CompressionCheck(Check):
             wanted |= portrait_mask
         errors = recompression_errors(window.luma, p.qualities, wanted)
         page_dips = dips(errors, ground)
-        last = evidence.image.source.jpeg_quality
         if last is not None:
             # Only a first quality below the last one survives it; the last one's own dip says nothing.
             lost = np.array(p.qualities[1:-1]) > last - p.last_margin
             page_dips = np.where(lost, 0.0, page_dips)
         strongest = int(np.argmax(page_dips))
+        matched = None
+        if portrait_mask is not None and int(portrait_mask.sum()) >= p.least_blocks:
+            matched = like_texture(texture(window.luma), portrait_mask, ground, p.least_matched)
         details: dict[str, object] = {
             "page_dips": {str(q): round(float(d), 4) for q, d in zip(p.qualities[1:-1], page_dips)},
             "first_quality": p.qualities[1:-1][strongest] if page_dips[strongest] >= p.least_dip else None,
         }
         if page_dips[strongest] >= p.least_dip:
-            if portrait is not None and portrait_mask is not None and int(portrait_mask.sum()) >= p.least_blocks:
-                own = dips(errors, portrait_mask)
-                value = float(page_dips[strongest] - own[strongest]) / float(page_dips[strongest])
-                figures.append(Figure("portrait_history", value, (evidence.region("portrait", portrait),)))
+            if matched is not None and portrait is not None:
+                part, weights = matched
+                like = float(dips(errors, ground, weights)[strongest])
+                if like >= p.least_dip:
+                    value = (like - float(dips(errors, part)[strongest])) / like
+                    figures.append(Figure("portrait_history", value, (evidence.region("portrait", portrait),)))
             usable = [i for i, mask in enumerate(field_masks) if int(mask.sum()) >= p.least_field_blocks]
             text_dip = float(dips(errors, text)[strongest]) if usable else 0.0
             if len(usable) >= 4 and text_dip >= p.least_dip:
@@ -113,18 +132,28 @@ class CompressionCheck(Check):
             missing.append(
                 Reason("document.forgery.compression_single", "The page shows no compression before the last one.")
             )
-        page_grid = grid_strength(window.luma, ground)
-        details["page_grid"] = round(page_grid, 4)
         if portrait is None or portrait_mask is None or int(portrait_mask.sum()) < p.least_blocks:
             missing.append(
                 Reason("document.forgery.compression_no_portrait", "No portrait of sufficient size was found.")
             )
-        elif page_grid >= p.least_grid:
-            own_grid = grid_strength(window.luma, portrait_mask)
-            details["portrait_grid"] = round(own_grid, 4)
-            figures.append(Figure("portrait_grid", 1 - own_grid / page_grid, (evidence.region("portrait", portrait),)))
+        elif matched is None:
+            missing.append(
+                Reason("document.forgery.compression_no_match", "Nothing on the page has the portrait's texture.")
+            )
+        elif last is not None and last < p.gentle_quality:
+            # the last save put its own grid over everything, whatever was pasted before
+            missing.append(Reason("document.forgery.compression_last_grid", "The last save hides older grids."))
         else:
-            missing.append(Reason("document.forgery.compression_no_grid", "The page shows no compression grid."))
+            part, weights = matched
+            page_grid = grid_strength(window.luma, ground, weights)
+            details["page_grid"] = round(page_grid, 4)
+            if page_grid >= p.least_grid:
+                own_grid = grid_strength(window.luma, part)
+                details["portrait_grid"] = round(own_grid, 4)
+                region = evidence.region("portrait", portrait)
+                figures.append(Figure("portrait_grid", 1 - own_grid / page_grid, (region,)))
+            else:
+                missing.append(Reason("document.forgery.compression_no_grid", "The page shows no compression grid."))
         return Measurement(tuple(figures), tuple(missing), details)
 
 
@@ -223,37 +252,86 @@ def recompression_errors(luma: Plane, qualities: Sequence[int], wanted: Mask | N
     return result.reshape(len(qualities), rows, columns)
 
 
-def dips(errors: NDArray[np.float32], mask: Mask) -> NDArray[np.float64]:
+def dips(errors: NDArray[np.float32], mask: Mask, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """How far the error at each inner quality lies below the line between its neighbours, relative to that line.
 
-    A block counts with the root of its error, so that a few strong edges do not decide.
+    A block counts with the root of its error, so that a few strong edges do not decide; ``weights`` are those of the
+    blocks of ``mask`` in reading order.
     """
     if not mask.any():
         return np.zeros(errors.shape[0] - 2)
-    curve = np.array([np.mean(np.sqrt(plane[mask])) for plane in errors], np.float64) + 0.05
+    curve = np.array([np.average(np.sqrt(plane[mask]), weights=weights) for plane in errors], np.float64) + 0.05
     expected = np.sqrt(curve[:-2] * curve[2:])
     result: NDArray[np.float64] = np.clip(1 - curve[1:-1] / expected, -1, 1)
     return result
 
 
-def grid_strength(luma: Plane, mask: Mask) -> float:
-    """How much larger differences across block borders are than inside blocks, as a log ratio over ``mask``."""
-    step = max(1, mask.size // 40_000)
-    if step > 1:  # every step-th row of blocks is enough
-        height = mask.shape[0] * _BLOCK
-        luma = luma[:height].reshape(mask.shape[0], _BLOCK, -1)[::step].reshape(-1, luma.shape[1])
-        mask = mask[::step]
+def texture(luma: Plane) -> Plane:
+    """Standard deviation of each 8 by 8 block of ``luma`` in grey levels, (rows, columns), pixels taken two by two.
+
+    The finest noise is left out: a part that was pasted in has its own, and shall still find ground like it.
+
+    Args:
+        luma: (8 * rows, 8 * columns).
+    """
+    rows, columns = luma.shape[0] // _BLOCK, luma.shape[1] // _BLOCK
+    if rows == 0 or columns == 0:
+        return np.zeros((rows, columns), np.float32)
+    half = (columns * _BLOCK // 2, rows * _BLOCK // 2)
+    cut = cv2.resize(luma[: rows * _BLOCK, : columns * _BLOCK], half, interpolation=cv2.INTER_AREA)
+    mean = cv2.resize(cut, (columns, rows), interpolation=cv2.INTER_AREA)
+    square = cv2.resize(cut * cut, (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)), np.float32)
+
+
+def like_texture(textures: Plane, part: Mask, ground: Mask, least: float) -> tuple[Mask, NDArray[np.float64]] | None:
+    """Blocks of ``part`` that have their like on the ground, and weights that give the ground their mixture.
+
+    Calm and busy blocks lose different amounts to compression, whatever was done to them, so a portrait may only be
+    held against ground of the same texture.
+
+    Args:
+        textures: see :func:`texture`.
+        part, ground: (rows, columns).
+        least: share of ``part`` that must find its like.
+
+    Returns:
+        The part that does, and a weight for every block of ``ground`` in reading order; None when too little does.
+    """
+    edges = np.array([1.5, 2.5, 4.0, 6.5, 10.0, 16.0, 25.0, 40.0])
+    kind = np.digitize(textures, edges)
+    own = np.bincount(kind[part], minlength=len(edges) + 1).astype(np.float64)
+    other = np.bincount(kind[ground], minlength=len(edges) + 1).astype(np.float64)
+    own[other < 8] = 0
+    kept = part & (own[kind] > 0)
+    if kept.sum() < least * max(1, int(part.sum())):
+        return None
+    return kept, (own / np.maximum(other, 1))[kind[ground]]
+
+
+def grid_strength(luma: Plane, mask: Mask, weights: NDArray[np.float64] | None = None) -> float:
+    """How much larger differences across block borders are than inside blocks, as a log ratio over ``mask``.
+
+    Args:
+        luma: (8 * rows, 8 * columns) grey levels, cut on the grid.
+        mask: (rows, columns) blocks to look at; each counts with its right border.
+        weights: of the blocks of ``mask`` in reading order; equal ones by default.
+    """
     rows, columns = mask.shape
-    across = np.abs(np.diff(luma, axis=1))
-    border = across[:, _BLOCK - 1 :: _BLOCK][: rows * _BLOCK, : columns - 1]
-    inner = (
-        0.5 * (across[:, _BLOCK - 2 :: _BLOCK][: rows * _BLOCK, : columns - 1])
-        + 0.5 * (across[:, _BLOCK::_BLOCK][: rows * _BLOCK, : columns - 1])
-    )
-    wide = np.repeat(mask[:, : columns - 1] & mask[:, 1:], _BLOCK, axis=0)[: border.shape[0]]
-    if int(wide.sum()) < 64:
+    chosen = mask[:, : columns - 1]
+    if int(chosen.sum()) < 8:
         return 0.0
-    low, high = np.mean(np.minimum(inner[wide], 12.0)), np.mean(np.minimum(border[wide], 12.0))
+    share = np.zeros(mask.shape, np.float64)
+    share[mask] = 1.0 if weights is None else weights
+    if not share[:, : columns - 1][chosen].any():
+        return 0.0
+    blocks = luma[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK)
+    last, before = blocks[:, :, :-1, -1], blocks[:, :, :-1, -2]
+    first, after = blocks[:, :, 1:, 0], blocks[:, :, 1:, 1]
+    border = np.minimum(np.abs(first - last), 12.0).mean(axis=1)[chosen]
+    inner = np.minimum(0.5 * (np.abs(last - before) + np.abs(after - first)), 12.0).mean(axis=1)[chosen]
+    by = share[:, : columns - 1][chosen]
+    high, low = np.average(border, weights=by), np.average(inner, weights=by)
     return float(np.log((high + 0.05) / (low + 0.05)))
 
 

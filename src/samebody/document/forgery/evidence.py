@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from samebody.document.overprint import framed_picture
 from samebody.document.portrait import PortraitFinder, stands_out
 from samebody.document.types import DocumentReading, MrzReading, Page
 from samebody.document.visual_fields import VisualField, VisualLine
@@ -33,14 +34,12 @@ class PortraitEvidence:
         kind: the main portrait, or the ghost image.
         comparison: for a ghost, its comparison with the main portrait; None when it could not be embedded.
         operating_point: the point of the model record at which two pictures count as one person.
-        doubt_point: a point at a much higher false match rate: a score below its threshold speaks against one person.
     """
 
     region: Region
     kind: Literal["portrait", "ghost"]
     comparison: Comparison | None = None
     operating_point: OperatingPoint | None = None
-    doubt_point: OperatingPoint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +198,14 @@ class ForgeryEvidence:
             return None
         found = PortraitFinder().find_ghost(self.page.image, self.portrait_box, self.mrz_box)
         return found.box if found else None
+
+    @cached_property
+    def framed_ghost(self) -> tuple[Box, float] | None:
+        """The place that looks most like a faint picture, whoever it shows, and how much like one; see overprint.py."""
+        if self.page is None or self.portrait_box is None:
+            return None
+        print_boxes = [patch.box for patch in self.patches]
+        return framed_picture(self.page.image, self.page.pixels_per_mm, self.portrait_box, self.mrz_box, print_boxes)
 
     def region(self, name: str, box: Box) -> Region:
         """A region of the rectified page."""

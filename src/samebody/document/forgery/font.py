@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from samebody import stage
-from samebody.document.forgery.base import Check, Figure, Measurement, abstain, checks
+from samebody.document.forgery.base import Check, Figure, Measurement, checks, unmeasurable
 from samebody.document.forgery.evidence import ForgeryEvidence, Plane
 from samebody.types import Box, Reason
 
@@ -33,6 +33,7 @@ class Glyph:
         middle: half way between its top and its base edge, pixels of the page, to a fraction of a pixel.
         height: between the two, pixels.
         sharpness: steepest edges over contrast, per pixel.
+        stroke: width of its strokes, pixels: twice its ink over the length of its outline.
         box: pixels of the page.
     """
 
@@ -40,6 +41,7 @@ class Glyph:
     middle: float
     height: float
     sharpness: float
+    stroke: float
     box: Box
 
 
@@ -51,8 +53,11 @@ class FontCheck(Check):
     words: ClassVar[Mapping[str, str]] = {
         "mrz_shift": "Characters of the machine-readable zone leave their line",
         "mrz_sharpness": "Characters of the machine-readable zone are sharper or softer than their line",
+        "mrz_stroke": "Characters of the machine-readable zone are bolder or thinner than their line",
         "field_shift": "Characters of a data field leave their line",
         "field_sharpness": "Characters of a data field are sharper or softer than the rest of it",
+        "field_height": "Characters of a data field are taller or smaller than their line",
+        "field_stroke": "Characters of a data field are bolder or thinner than their line",
     }
 
     class Parameters(stage.Stage.Parameters):
@@ -64,28 +69,30 @@ class FontCheck(Check):
         longest_run: int = Field(default=4, ge=1, le=8, description="neighbours taken together at most")
         shift_floor: float = Field(default=0.012, gt=0, description="spread of the middles, in cap heights")
         sharpness_floor: float = Field(default=0.04, gt=0, description="spread of the sharpness, log ratio")
+        height_floor: float = Field(default=0.012, gt=0, description="spread of the heights, log ratio")
+        stroke_floor: float = Field(default=0.03, gt=0, description="spread of the stroke widths, log ratio")
 
     parameters: FontCheck.Parameters
 
     def measure(self, evidence: ForgeryEvidence) -> Measurement:
-        """Figures in units of the line's own spread: the strongest run of neighbours over all lines."""
+        """Figures in units of the spread over all lines of the kind: the strongest run of neighbours in any line."""
         p = self.parameters
-        if evidence.page is None:
-            return abstain(self.name, "no_page", "No page was found on the photograph.")
+        if (missing_page := unmeasurable(self.name, evidence, 0.0)) is not None:
+            return missing_page
+        assert evidence.page is not None
         grey = cv2.cvtColor(evidence.page.image, cv2.COLOR_RGB2GRAY).astype(np.float32)
         scale = evidence.page.pixels_per_mm
-        best: dict[str, tuple[float, str, Box]] = {}
-        measured = {"mrz": 0, "field": 0}
+        lines: dict[str, list[tuple[str, tuple[Glyph, ...]]]] = {"mrz": [], "field": []}
         for kind, name, box in self._lines(evidence):
             glyphs = glyphs_of(grey, box, scale)
             least = p.least_mrz_glyphs if kind == "mrz" else p.least_field_glyphs
-            if len(glyphs) < least or float(np.median([g.height for g in glyphs])) < p.least_height:
-                continue
-            measured[kind] += 1
-            for what, (value, place) in self._odd_runs(glyphs).items():
-                key = f"{kind}_{what}"
-                if key not in best or value > best[key][0]:
-                    best[key] = (value, name, place)
+            if len(glyphs) >= least and float(np.median([g.height for g in glyphs])) >= p.least_height:
+                lines[kind].append((name, glyphs))
+        best: dict[str, tuple[float, str, Box]] = {}
+        for kind, measurable in lines.items():
+            for what, (value, name, place) in self._odd_runs(kind, measurable).items():
+                best[f"{kind}_{what}"] = (value, name, place)
+        measured = {kind: len(measurable) for kind, measurable in lines.items()}
         figures = tuple(
             Figure(key, value, (evidence.region(name, place),)) for key, (value, name, place) in sorted(best.items())
         )
@@ -115,21 +122,49 @@ class FontCheck(Check):
                 )
         return lines
 
-    def _odd_runs(self, glyphs: Sequence[Glyph]) -> dict[str, tuple[float, Box]]:
-        """For each property the run of neighbours that stands out most, in spreads of the line."""
+    def _odd_runs(self, kind: str, lines: Sequence[tuple[str, Sequence[Glyph]]]) -> dict[str, tuple[float, str, Box]]:
+        """For each property the run of neighbours that leaves its line most, in spreads over all ``lines``.
+
+        The spread of one short line is a poor measure of itself, and print, blur and noise are the same for all lines,
+        so they share one.
+        """
+        floors = self._floors()
+        properties = [self._deviations(kind, glyphs) for _, glyphs in lines]
+        result: dict[str, tuple[float, str, Box]] = {}
+        for what, floor in floors.items():
+            known = [(name, glyphs, found[what]) for (name, glyphs), found in zip(lines, properties) if what in found]
+            if not known:
+                continue
+            pooled = np.concatenate([deviation for _, _, deviation in known])
+            spread = float(np.hypot(floor, 1.4826 * np.median(np.abs(pooled))))
+            for name, glyphs, deviation in known:
+                longest = min(self.parameters.longest_run, len(glyphs) // 2)
+                value, first, last = strongest_run(deviation / spread, longest)
+                if what not in result or value > result[what][0]:
+                    result[what] = (value, name, _around([glyphs[i].box for i in range(first, last)]))
+        return result
+
+    def _floors(self) -> dict[str, float]:
         p = self.parameters
-        x = np.array([g.x for g in glyphs])
-        height = float(np.median([g.height for g in glyphs]))
-        middles = np.array([g.middle for g in glyphs]) / height
-        properties = {
-            "shift": (middles - _line_fit(x, middles), p.shift_floor),
-            "sharpness": (_centred(np.log([g.sharpness for g in glyphs])), p.sharpness_floor),
+        return {
+            "shift": p.shift_floor,
+            "sharpness": p.sharpness_floor,
+            "height": p.height_floor,
+            "stroke": p.stroke_floor,
         }
-        result: dict[str, tuple[float, Box]] = {}
-        for name, (deviation, floor) in properties.items():
-            spread = float(np.hypot(floor, 1.4826 * np.median(np.abs(deviation))))
-            value, first, last = strongest_run(deviation / spread, min(p.longest_run, len(glyphs) // 2))
-            result[name] = (value, _around([glyphs[i].box for i in range(first, last)]))
+
+    def _deviations(self, kind: str, glyphs: Sequence[Glyph]) -> dict[str, NDArray[np.float64]]:
+        """How far every character of a line is from what its line expects, by property."""
+        x = np.array([g.x for g in glyphs])
+        heights = np.array([g.height for g in glyphs])
+        middles = np.array([g.middle for g in glyphs]) / float(np.median(heights))
+        result = {
+            "shift": middles - _line_fit(x, middles),
+            "sharpness": _centred(np.log([g.sharpness for g in glyphs])),
+            "stroke": _centred(np.log([g.stroke for g in glyphs])),
+        }
+        if kind == "field":  # OCR-B's digits and letters differ in height
+            result["height"] = _centred(np.log(heights))
         return result
 
 
@@ -178,7 +213,8 @@ def glyphs_of(grey: Plane, box: Box, pixels_per_mm: float) -> tuple[Glyph, ...]:
         patch = dark[rows, columns]
         contrast = float(np.quantile(patch, 0.95))
         steep = float(np.quantile(gradient[rows, columns], 0.90))
-        if edges is None or contrast < 0.1 or steep <= 0:
+        outline = float(gradient[rows, columns].sum())
+        if edges is None or contrast < 0.1 or steep <= 0 or outline <= 0:
             continue
         top, base = edges[0] + rows.start, edges[1] + rows.start
         glyphs.append(
@@ -187,6 +223,7 @@ def glyphs_of(grey: Plane, box: Box, pixels_per_mm: float) -> tuple[Glyph, ...]:
                 y0 + (top + base) / 2,
                 base - top,
                 steep / contrast,
+                2 * float(patch.sum()) / outline,
                 Box(float(x0 + x), float(y0 + y), float(w), float(h)),
             )
         )

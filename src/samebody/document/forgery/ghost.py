@@ -11,10 +11,10 @@ import numpy as np
 from pydantic import Field
 
 from samebody import stage
-from samebody.document.forgery.base import Check, Figure, Limit, Measurement, abstain, checks
-from samebody.document.forgery.evidence import ForgeryEvidence, Plane, PortraitEvidence
+from samebody.document.forgery.base import Check, Figure, Limit, Measurement, abstain, checks, unmeasurable
+from samebody.document.forgery.evidence import ForgeryEvidence, Plane
 from samebody.document.portrait import stands_out
-from samebody.types import Box, Finding, Outcome, Reason
+from samebody.types import Box, Finding, Outcome
 
 
 @checks.register("ghost")
@@ -22,12 +22,17 @@ class GhostCheck(Check):
     """Correlates the portrait with the ghost image, and weighs the comparison of their embeddings when there is one.
 
     The correlation needs no model: a ghost is a print of the very same picture, so it correlates far better than the
-    picture of another person does. The embedding comparison comes from the pipeline with the operating point of its
-    record; no threshold for persons stands here.
+    picture of another person does. It is taken where the page is most like the portrait, and where the page shows a
+    faint framed picture, whoever that is. The embedding comparison comes from the pipeline; above the operating point
+    of its record two faces count as one person, and how unlike the faces of one genuine document may be is measured
+    like every other limit.
     """
 
     name = "ghost"
-    words: ClassVar[Mapping[str, str]] = {"unlike": "The ghost image does not show the portrait's picture"}
+    words: ClassVar[Mapping[str, str]] = {
+        "unlike": "The ghost image does not show the portrait's picture",
+        "another_face": "The face in the ghost image is unlike the portrait's",
+    }
 
     class Parameters(stage.Stage.Parameters):
         """What the picture must offer."""
@@ -36,6 +41,9 @@ class GhostCheck(Check):
         rows: int = Field(default=72, ge=24, le=256, description="height at which both are compared, pixels")
         search: float = Field(default=0.22, ge=0, lt=1, description="how far the ghost may lie off, shares of its size")
         clear_likeness: float = Field(default=0.75, gt=0, lt=1, description="correlation that print never reaches")
+        least_frame: float = Field(
+            default=4.0, gt=0, description="step at the sides of a faint picture, see framed_picture"
+        )
         least_standing_out: float = Field(default=0.30, gt=0, lt=1, description="of a picture, see stands_out")
         least_over_frame: float = Field(default=1.6, gt=1, le=10, description="of a picture over the frame around it")
         scales: tuple[float, ...] = Field(
@@ -48,35 +56,62 @@ class GhostCheck(Check):
         super().__init__(limits=limits, **parameters)
 
     def measure(self, evidence: ForgeryEvidence) -> Measurement:
-        """The figure ``unlike``: 1 minus the best correlation, 0 for the same picture, about 1 for unrelated ones."""
+        """Figures: 1 minus the best correlation, and 1 minus the score of the faces; 0 for the very same picture."""
+        if (missing_page := unmeasurable(self.name, evidence, 0.0)) is not None:
+            return missing_page
+        faces = self._faces(evidence)
+        correlation = self._correlation(evidence)
+        figures = (*correlation.figures, *faces.figures)
+        # what one of the two could not see is no reason while the other could
+        missing = () if figures else correlation.missing
+        return Measurement(figures, missing, {**correlation.details, **faces.details}, faces.model_ids)
+
+    def _faces(self, evidence: ForgeryEvidence) -> Measurement:
+        """The comparison that the pipeline made; the most similar face counts where it found several."""
+        compared = [(g.comparison, g.region) for g in evidence.portraits if g.kind == "ghost" and g.comparison]
+        if not compared:
+            return Measurement()
+        comparison, region = max(compared, key=lambda pair: pair[0].score)
+        model = f"{comparison.space.model_id}@{comparison.space.version}"
+        figure = Figure("another_face", 1 - comparison.score, (region,))
+        return Measurement((figure,), (), {"embedding_score": round(comparison.score, 4)}, (model,))
+
+    def _correlation(self, evidence: ForgeryEvidence) -> Measurement:
         p = self.parameters
-        if evidence.page is None:
-            return abstain(self.name, "no_page", "No page was found on the photograph.")
+        assert evidence.page is not None
         portrait = evidence.portrait_box
         if portrait is None:
             return abstain(self.name, "no_portrait", "No portrait was found on the page.")
-        ghost = evidence.find_ghost()
-        if ghost is None:
-            return abstain(self.name, "no_ghost", "No ghost image was found on the page; many documents have none.")
-        if ghost.height < p.least_pixels:
+        alike, framed = evidence.find_ghost(), evidence.framed_ghost
+        is_framed = framed is not None and framed[1] >= p.least_frame
+        places = [place for place in (alike, framed[0] if framed is not None and is_framed else None) if place]
+        details = {"frame": round(framed[1], 3) if framed is not None else None}
+        if not places:
+            message = "No ghost image was found on the page; many documents have none."
+            return replace(abstain(self.name, "no_ghost", message), details=details)
+        large = [place for place in places if place.height >= p.least_pixels]
+        if not large:
             return abstain(
                 self.name,
                 "too_small",
-                f"The ghost image is {ghost.height:.0f} pixels high; {p.least_pixels} are needed.",
+                f"The ghost image is {max(place.height for place in places):.0f} pixels high; {p.least_pixels} are "
+                "needed.",
                 "Photograph the page so that it fills the picture.",
             )
-        likeness, place = best_correlation(
-            evidence.page.image, portrait, ghost, rows=p.rows, search=p.search, scales=p.scales
-        )
-        if not self._is_picture(evidence, place, likeness):
-            return abstain(
-                self.name,
-                "no_ghost",
+        found = [
+            best_correlation(evidence.page.image, portrait, place, rows=p.rows, search=p.search, scales=p.scales)
+            for place in large
+        ]
+        likeness, place = max(found, key=lambda pair: pair[0])
+        if not is_framed and not self._is_picture(evidence, place, likeness):
+            message = (
                 "What resembles the portrait most on the page may be print rather than a ghost image; many documents "
-                "have none.",
+                "have none."
             )
+            return replace(abstain(self.name, "no_ghost", message), details=details)
         regions = (evidence.region("portrait", portrait), evidence.region("ghost", place))
-        return Measurement((Figure("unlike", 1 - likeness, regions),), details={"correlation": round(likeness, 4)})
+        details["correlation"] = round(likeness, 4)
+        return Measurement((Figure("unlike", 1 - likeness, regions),), details=details)
 
     def _is_picture(self, evidence: ForgeryEvidence, place: Box, likeness: float) -> bool:
         """Whether ``place`` holds a picture at all: a face was found, it stands out, or it is clearly the same."""
@@ -88,38 +123,25 @@ class GhostCheck(Check):
         return inside >= p.least_standing_out and inside >= p.least_over_frame * around
 
     def run(self, evidence: ForgeryEvidence) -> Finding:
-        """As :meth:`Check.run`; an embedding comparison, when the pipeline made one, confirms or adds a doubt.
+        """As :meth:`Check.run`, but faces that count as one person turn a bad correlation into a doubt.
 
-        Below the threshold of ``doubt_point`` the two faces count as two people: ``fail``. At or above that of
-        ``operating_point`` they count as one: that settles a missing correlation, and turns a bad one into ``unsure``.
+        At or above the threshold of the operating point that the pipeline names, portrait and ghost show one person:
+        that settles a correlation that could not be taken, and leaves a bad one for a human to look at.
         """
         finding = super().run(evidence)
-        ghost = next((g for g in evidence.portraits if g.kind == "ghost" and g.comparison is not None), None)
-        return finding if ghost is None else _with_comparison(finding, ghost)
-
-
-def _with_comparison(finding: Finding, ghost: PortraitEvidence) -> Finding:
-    assert ghost.comparison is not None
-    score, accept, doubt = ghost.comparison.score, ghost.operating_point, ghost.doubt_point
-    details = {**finding.details, "embedding_score": round(score, 4)}
-    model = f"{ghost.comparison.space.model_id}@{ghost.comparison.space.version}"
-    models = tuple(dict.fromkeys((*finding.model_ids, model)))
-    finding = replace(finding, details=details, model_ids=models)
-    if doubt is not None and score < doubt.threshold:
-        reason = Reason(
-            "document.forgery.ghost.another_person",
-            f"Portrait and ghost image score {score:.3f}, below {doubt.threshold:.3f} (false match rate "
-            f"{doubt.fmr:g}): they do not show one person.",
-            "Use the original document.",
-        )
-        return replace(finding, outcome=Outcome.FAIL, operating_point=doubt, reasons=(reason, *finding.reasons))
-    if accept is not None and score >= accept.threshold:
-        finding = replace(finding, operating_point=accept)
-        if finding.outcome is Outcome.UNSURE:
+        ghosts = [g for g in evidence.portraits if g.kind == "ghost" and g.comparison and g.operating_point]
+        if not ghosts:
+            return finding
+        best = max(ghosts, key=lambda g: g.comparison.score if g.comparison else -1.0)
+        assert best.comparison is not None and best.operating_point is not None
+        if best.comparison.score < best.operating_point.threshold:
+            return finding
+        finding = replace(finding, operating_point=best.operating_point)
+        if finding.outcome is Outcome.UNSURE and "unlike" not in finding.details["figures"]:
             return replace(finding, outcome=Outcome.PASS, reasons=())
         if finding.outcome is Outcome.FAIL:
             return replace(finding, outcome=Outcome.UNSURE)
-    return finding
+        return finding
 
 
 def best_correlation(

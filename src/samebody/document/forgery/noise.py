@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from samebody import stage
-from samebody.document.forgery.base import Check, Figure, Measurement, abstain, checks
+from samebody.document.forgery.base import Check, Figure, Measurement, abstain, checks, unmeasurable
 from samebody.document.forgery.evidence import ForgeryEvidence, Mask, Plane
 from samebody.types import Box, Reason
 
@@ -33,9 +33,9 @@ class NoiseCheck(Check):
 
     name = "noise"
     words: ClassVar[Mapping[str, str]] = {
-        "portrait_smoother": "The portrait has less fine noise than the page around it",
-        "portrait_smoother_coarse": "The portrait has less coarse noise than the page around it",
-        "portrait_noisier": "The portrait has more noise than the page around it",
+        "portrait_smoother": "The portrait has less fine noise than equally bright page around it",
+        "portrait_smoother_coarse": "The portrait has less coarse noise than equally bright page around it",
+        "portrait_noisier": "The portrait has more noise than equally bright page around it",
         "field_smoother": "A text field lies on ground with less noise than the other fields",
     }
 
@@ -48,27 +48,25 @@ class NoiseCheck(Check):
         )
         least_scale: float = Field(default=4.0, gt=0, description="pixels of the photograph per millimetre of the page")
         block: int = Field(default=8, ge=4, le=32, description="side of a block, pixels")
-        least_blocks: int = Field(default=16, ge=4, description="blocks needed on each side of a comparison")
+        least_blocks: int = Field(default=12, ge=4, description="blocks needed on each side of a comparison")
         ring_mm: float = Field(default=8.0, gt=0, description="width of the ground compared with, millimetres")
         quantile: float = Field(
-            default=0.05, gt=0, lt=1, description="of the blocks: the calmest show noise, not print"
+            default=0.10, gt=0, lt=1, description="of the blocks: the calmest show noise, not print"
+        )
+        brightness_reach: float = Field(
+            default=64.0, ge=0, le=256, description="grey levels by which the portrait may be darker than the page"
         )
         least_pixels: int = Field(default=60, ge=16, description="pixels free of ink needed in a text field")
+        field_floor: float = Field(default=0.08, gt=0, description="spread of the fields' log ratios at least")
 
     parameters: NoiseCheck.Parameters
 
     def measure(self, evidence: ForgeryEvidence) -> Measurement:
-        """Figures in natural logarithms of noise ratios: 0.69 is a factor of two."""
+        """Figures in natural logarithms of noise ratios (0.69 is a factor of two); for fields in spreads of them."""
         p = self.parameters
-        if evidence.page is None:
-            return abstain(self.name, "no_page", "No page was found on the photograph.")
-        if evidence.scale < p.least_scale:
-            return abstain(
-                self.name,
-                "too_small",
-                f"The page has {evidence.scale:.1f} pixels per millimetre; {p.least_scale:.1f} are needed.",
-                "Photograph the page so that it fills the picture.",
-            )
+        if (missing_page := unmeasurable(self.name, evidence, p.least_scale)) is not None:
+            return missing_page
+        assert evidence.page is not None
         quality = evidence.image.source.jpeg_quality
         if quality is not None and quality < p.least_quality:
             return abstain(
@@ -99,25 +97,38 @@ class NoiseCheck(Check):
                 Figure("portrait_noisier", ratios[1], regions),
             ]
         else:
-            missing.append(Reason("document.forgery.noise_no_portrait", "No portrait of sufficient size was found."))
+            missing.append(
+                Reason(
+                    "document.forgery.noise_no_portrait",
+                    "No portrait was found that shares brightness and measurable noise with the page around it.",
+                )
+            )
         field = self._fields(evidence, coarse)
         if field is not None:
             figures.append(field)
         else:
-            missing.append(Reason("document.forgery.noise_no_fields", "Fewer than four text fields were large enough."))
+            missing.append(Reason("document.forgery.noise_no_fields", "Fewer than five text fields were large enough."))
         return Measurement(tuple(figures), tuple(missing), {"page_noise": round(level, 3)})
 
     def _portrait_ratio(self, evidence: ForgeryEvidence, residual: ResidualMap, portrait: Box) -> float | None:
-        """Log ratio of the calm blocks inside the portrait to those around it; None with too few blocks."""
+        """Log ratio of the calm blocks inside the portrait to those around it that are as bright; None with too few.
+
+        Noise changes with the light, so what is much darker than the page around, hair and coats, does not count.
+        """
         p = self.parameters
         assert evidence.page is not None
         scale = evidence.page.pixels_per_mm
         patches = [_grow(patch.box, 0.2 * patch.box.height) for patch in evidence.patches]
-        inside = residual.blocks(_grow(portrait, -0.08 * portrait.width), (), p.block)
-        around = residual.blocks(_grow(portrait, p.ring_mm * scale), (_grow(portrait, scale), *patches), p.block)
+        inside, light = residual.blocks(_grow(portrait, -0.08 * portrait.width), (), p.block)
+        around, ambient = residual.blocks(
+            _grow(portrait, p.ring_mm * scale), (_grow(portrait, scale), *patches), p.block
+        )
+        darkest = float(np.quantile(ambient, 0.1)) - p.brightness_reach if ambient.size else 0.0
+        inside, around = inside[light >= darkest], around[ambient >= darkest]
         if min(inside.size, around.size) < p.least_blocks:
             return None
-        return _log_ratio(float(np.quantile(inside, p.quantile)), float(np.quantile(around, p.quantile)))
+        levels = float(np.quantile(inside, p.quantile)), float(np.quantile(around, p.quantile))
+        return _log_ratio(*levels) if levels[1] * 1.2533 >= p.least_noise else None
 
     def _fields(self, evidence: ForgeryEvidence, residual: ResidualMap) -> Figure | None:
         """Each field's ground between the letters against the ground beside it; the smoothest field counts."""
@@ -134,12 +145,16 @@ class NoiseCheck(Check):
             if min(int(inside.sum()), int(around.sum())) >= self.parameters.least_pixels:
                 levels = [float(np.median(residual.values[cut][mask])) for mask in (inside, around)]
                 ratios.append((_log_ratio(*levels), patch.box, patch.name or "text"))
-        if len(ratios) < 4:
+        if len(ratios) < 5:
             return None
         values = np.array([ratio for ratio, _, _ in ratios])
         low = int(values.argmin())
+        # in spreads of the other fields: on some pictures print smooths its ground everywhere, on others nowhere
+        others = np.delete(values, low)
+        centre = float(np.median(others))
+        spread = float(np.hypot(self.parameters.field_floor, 1.4826 * np.median(np.abs(others - centre))))
         region = evidence.region(ratios[low][2], ratios[low][1])
-        return Figure("field_smoother", float(np.median(values) - values[low]), (region,))
+        return Figure("field_smoother", (centre - float(values[low])) / spread, (region,))
 
 
 class ResidualMap:
@@ -186,8 +201,11 @@ class ResidualMap:
         x1, y1 = np.clip(corners.max(axis=0) + 1, 0, limit)
         return slice(int(y0), int(y1)), slice(int(x0), int(x1))
 
-    def blocks(self, box: Box, without: Sequence[Box], side: int) -> Plane:
-        """Mean residual of the ``side`` by ``side`` blocks inside ``box``, outside ``without``, not saturated."""
+    def blocks(self, box: Box, without: Sequence[Box], side: int) -> tuple[Plane, Plane]:
+        """Mean residual and mean grey level of the ``side`` by ``side`` blocks inside ``box``, outside ``without``.
+
+        Blocks that are saturated in part are left out.
+        """
         plane = np.zeros(self.window.shape, np.uint8)
         cv2.fillPoly(plane, [self._corners(self._evidence.to_photograph(box))], 1)
         for other in without:
@@ -195,12 +213,12 @@ class ResidualMap:
         chosen: Mask = plane.astype(bool) & self._page & self._usable
         rows, columns = self.values.shape[0] // side, self.values.shape[1] // side
         if rows == 0 or columns == 0:
-            return np.zeros(0, np.float32)
+            return np.zeros(0, np.float32), np.zeros(0, np.float32)
         cut = (slice(0, rows * side), slice(0, columns * side))
         means = cv2.resize(self.values[cut], (columns, rows), interpolation=cv2.INTER_AREA)
         share = cv2.resize(chosen[cut].astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
-        result: Plane = means[share > 0.8]
-        return result
+        levels = cv2.resize(self.window[cut], (columns, rows), interpolation=cv2.INTER_AREA)
+        return means[share > 0.8], levels[share > 0.8]
 
     def ink(self, pixels_per_mm: float) -> Mask:
         """Print and what it bleeds into: darker than the ground around by a fifth, grown by 0.12 mm."""
