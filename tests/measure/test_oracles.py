@@ -1,4 +1,4 @@
-"""Against the frozen values of other people's programs (tests/measure/oracles): ties, rounded, constant, empty, single."""
+"""Against the frozen values of other people's programs: ties, rounded, constant, one class empty, a single subject."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ class SearchOutcomes:
         non_mated_subjects: (k,) who was searched for in the non-mated searches.
         list_length: longest candidate list that the searches could return; ranks beyond it are not known.
         failed_mated, failed_non_mated: searches whose probe could not be acquired; they have no score.
+        lists_cut_at: below or at this score a full candidate list of a non-mated search may hide further candidates.
     """
 
     enrolled: int
@@ -49,6 +50,7 @@ class SearchOutcomes:
     list_length: int
     failed_mated: int = 0
     failed_non_mated: int = 0
+    lists_cut_at: float = float("-inf")
 
 
 def search_outcomes(
@@ -170,7 +172,11 @@ def search_outcomes_from_candidates(
     ranks[np.isinf(own)] = enrolled + 1
     top = np.full(len(ids), -np.inf)
     np.maximum.at(top, rows, values)
+    lowest = np.full(len(ids), np.inf)
+    np.minimum.at(lowest, rows, values)
+    cut = ~mated & (lengths == list_length) & (list_length < enrolled)
     return SearchOutcomes(
+        lists_cut_at=float(lowest[cut].max(initial=-np.inf)),
         enrolled=int(enrolled),
         references=int(enrolled if references is None else references),
         mate_scores=own[mated],
@@ -217,6 +223,7 @@ class IdentificationRates:
         fnir: FNIR(N, R, T), share of mated searches that do not return the mate; None without mated searches.
         fnir_with_failures: the same with failures to acquire counted as misses.
         selectivity: SEL(N, T), candidates returned in a non-mated search on average, 0..N; None without such searches.
+        selectivity_is_lower_bound: candidate lists were full, so further candidates ``>= T`` may be missing.
         failed_mated, failed_non_mated: searches left out of ``fpir`` and ``fnir``: the probe could not be acquired.
     """
 
@@ -227,6 +234,7 @@ class IdentificationRates:
     fnir: RateEstimate | None
     fnir_with_failures: float | None
     selectivity: float | None
+    selectivity_is_lower_bound: bool
     failed_mated: int
     failed_non_mated: int
 
@@ -265,6 +273,7 @@ def identification_rates(
         fnir=fnir,
         fnir_with_failures=float((missed.sum() + outcomes.failed_mated) / searched) if searched else None,
         selectivity=float(returned / alarms.size) if alarms.size else None,
+        selectivity_is_lower_bound=bool(alarms.size) and threshold <= outcomes.lists_cut_at,
         failed_mated=outcomes.failed_mated,
         failed_non_mated=outcomes.failed_non_mated,
     )
