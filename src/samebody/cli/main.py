@@ -16,6 +16,7 @@ COMMANDS = {
     "document": ("samebody.cli.document", "read documents, render specimens"),
     "models": ("samebody.cli.models", "list, show, pull and check model records"),
     "match": ("samebody.cli.match", "measure operating points"),
+    "evaluate": ("samebody.cli.evaluate", "measure scores, templates or models to the field's standards"),
     "policy": ("samebody.cli.policy", "list and check policies"),
 }
 

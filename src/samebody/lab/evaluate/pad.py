@@ -95,7 +95,7 @@ class PadOptions:
 
 
 def read_presentations(source: object, *, unit: Unit, aggregation: Aggregation = "none") -> PadTable:
-    """Read a table with ``score``, ``pai_species``, and where known ``subject``, ``presentation``, ``attack_potential``.
+    """Read a table with ``score``, ``pai_species``; where known ``subject``, ``presentation``, ``attack_potential``.
 
     The score says how bona fide a presentation looks; an empty score is a presentation without a response. An empty
     species, or ``bona fide``, is a bona fide presentation.

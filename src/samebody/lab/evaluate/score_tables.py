@@ -8,7 +8,7 @@ comparisons than are held one by one, a second time to count them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -64,6 +64,7 @@ class TableOptions:
         columns: name of the schema to the table's own name, where they differ.
         direction: ``auto`` takes scores for similarities and refuses a table that looks like distances; ``similarity``
             does not look; ``distance`` negates.
+        groups: label of each subject, instead of the table's own.
         need_mated: whether a table without mated comparisons is refused.
         listed: non-mated comparisons held one by one; a larger table is counted.
         keep_fmr: share of the counted comparisons, the highest, that is kept exactly.
@@ -75,6 +76,7 @@ class TableOptions:
 
     columns: Mapping[str, str] = field(default_factory=dict)
     direction: Direction = "auto"
+    groups: Mapping[str, str] | None = None
     need_mated: bool = True
     listed: int = 20_000_000
     keep_fmr: float = 0.01
@@ -327,7 +329,7 @@ class _Reading:
                 self._tally.rows("a sample of two subjects", self._owner.clashes(codes, owner), self._row)
 
     def _check_groups(self, chunk: Chunk, rows: _Rows) -> None:
-        if "probe_group" not in chunk or self._independent:
+        if "probe_group" not in chunk or self._independent or self._options.groups is not None:
             return
         for key, codes in (("probe_group", rows.first), ("reference_group", rows.second)):
             groups = self._groups.codes(chunk[key])
@@ -454,11 +456,18 @@ class _Reading:
         return {names.index(name): code for code, name in enumerate(sorted(name for name in names if name))}
 
     def _group_names(self) -> tuple[str, ...]:
+        if self._options.groups is not None and not self._independent:
+            known = self._options.groups
+            return tuple(sorted({known.get(name, "") for name in self._subjects.names().tolist()} - {""}))
         return tuple(sorted(name for name in self._groups.names().tolist() if name))
 
     def _subject_groups(self) -> NDArray[np.int16]:
         count = 1 if self._independent else len(self._subjects)
         found = np.full(count, NO_GROUP, dtype=np.int16)
+        if self._options.groups is not None and not self._independent:
+            codes = {name: code for code, name in enumerate(self._group_names())}
+            labels = [self._options.groups.get(name, "") for name in self._subjects.names().tolist()]
+            return np.array([codes.get(label, NO_GROUP) for label in labels], dtype=np.int16)
         for old, new in self._group_codes().items():
             found[: len(self._group_of.values)][self._group_of.values == old] = new
         return found
@@ -495,6 +504,11 @@ class _Reading:
             )
             if non_mated.pair_graph.approximate:
                 notes.append("too many pairs of subjects to hold: intervals of FMR rest on comparisons per subject")
+        if self._options.groups is not None and not self._independent:
+            known = self._options.groups
+            missing = sum(not known.get(name) for name in self._subjects.names().tolist())
+            if missing:
+                notes.append(f"{missing:,} subjects have no label")
         if not self._independent and len(mated.first):
             share = np.bincount(mated.first).max() / len(mated.first)
             people = len(np.unique(mated.first))
@@ -555,3 +569,29 @@ def _joined(parts: list[_Rows]) -> _Rows:
         None if parts[0].quality is None else column("quality"),
         None if parts[0].fold is None else column("fold"),
     )
+
+
+def read_labels(path: object, group_by: Sequence[str]) -> dict[str, str]:
+    """Label of each subject from a table with ``subject`` and the columns that make the group, joined by a space.
+
+    Raises:
+        ScoreTableError: a missing column, or a subject in two groups.
+    """
+    table = open_table(path)
+    wanted = ["subject", *group_by]
+    problems = [f"column {key!r} is missing" for key in wanted if key not in table.columns]
+    if problems or not group_by:
+        hint = f"It has {', '.join(table.columns)}."
+        raise ScoreTableError(table.name, problems or ["no column is named that makes the group (--group)"], hint=hint)
+    found: dict[str, str] = {}
+    twice: dict[str, None] = {}
+    for chunk in table.chunks(wanted):
+        cells = [text_cells(chunk[key]) for key in wanted]
+        for subject, *parts in zip(*cells):
+            label = " ".join(parts).strip()
+            if found.setdefault(subject, label) != label:
+                twice[subject] = None
+    if twice:
+        some = ", ".join(list(twice)[:3])
+        raise ScoreTableError(table.name, [f"a subject in two groups: {len(twice)} ({some})"])
+    return found

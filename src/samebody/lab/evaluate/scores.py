@@ -8,7 +8,7 @@ accepted when ``score >= threshold``. People and samples are numbers here; their
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -558,6 +558,47 @@ class ScoreSet:
         """
         errors = self.non_mated.errors_at(threshold)
         return count_group_pairs(self.subject_group[errors.first], self.subject_group[errors.second], self.groups)
+
+    def of_subjects(self, names: Sequence[str] | NDArray[np.str_]) -> ScoreSet:
+        """The comparisons whose people are all among ``names``, for splits into development and test.
+
+        Raises:
+            InvalidScoresError: counted comparisons cannot be taken apart.
+            EmptyClassError: no non-mated comparison is left.
+        """
+        if not isinstance(self.non_mated, ListedNonMated) or self.independent:
+            raise InvalidScoresError(
+                "comparisons that were counted, or that name no subjects, cannot be split by subject.",
+                hint="Give one table for each part, or evaluate from templates.",
+            )
+        inside = np.isin(self.subjects, np.asarray(names, dtype=np.str_))
+        genuine = inside[self.mated.subject]
+        impostor = inside[self.non_mated.first] & inside[self.non_mated.second]
+        if not impostor.any():
+            raise EmptyClassError("no non-mated comparison lies within this part of the split.")
+        failures = self.failures
+        if failures is not None:
+            failures = replace(
+                failures, attempts=np.where(inside, failures.attempts, 0), failed=np.where(inside, failures.failed, 0)
+            )
+        attempts = self.attempts
+        if attempts is not None:
+            rows = inside[attempts.subject]
+            attempts = Attempts(
+                attempts.transaction[rows],
+                attempts.attempt[rows],
+                attempts.score[rows],
+                attempts.mated[rows],
+                attempts.subject[rows],
+            )
+        return replace(
+            self,
+            mated=self.mated.chosen(genuine),
+            non_mated=self.non_mated.chosen(impostor),
+            failures=failures,
+            folds=None if self.folds is None else (self.folds[0][genuine], self.folds[1][impostor]),
+            attempts=attempts,
+        )
 
     def worst_mated(self, count: int) -> NDArray[np.int64]:
         """Positions of the ``count`` lowest mated scores, lowest first."""

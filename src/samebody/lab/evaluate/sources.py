@@ -59,6 +59,8 @@ def open_table(source: object, name: str = "") -> Table:
         ScoreTableError: no such file, or a kind that is not known.
         MissingExtraError: Parquet without pyarrow.
     """
+    if isinstance(source, (ColumnTable, NpzTable, CsvTable, ParquetTable)):
+        return source
     if isinstance(source, (str, Path)):
         path = Path(source)
         if not path.is_file():
