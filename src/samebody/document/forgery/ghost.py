@@ -61,7 +61,9 @@ class GhostCheck(Check):
             return missing_page
         faces = self._faces(evidence)
         correlation = self._correlation(evidence)
-        figures = (*correlation.figures, *faces.figures)
+        clear = correlation.details.get("correlation", 0.0) >= self.parameters.clear_likeness
+        # the very same picture shows the same person, however badly a faint print can be embedded
+        figures = correlation.figures if clear else (*correlation.figures, *faces.figures)
         # what one of the two could not see is no reason while the other could
         missing = () if figures else correlation.missing
         return Measurement(figures, missing, {**correlation.details, **faces.details}, faces.model_ids)
