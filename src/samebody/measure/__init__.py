@@ -67,9 +67,11 @@ from samebody.measure.errors import (
     ExtrapolationRefusedError,
     InvalidRateError,
     InvalidScoresError,
+    KernelMissingError,
     SubjectLeakageError,
     TailFitError,
     TailTooShortError,
+    TooManyScoresError,
 )
 from samebody.measure.estimates import estimate_rate, independent_rate
 from samebody.measure.histogram import ScoreHistogram, score_histogram
@@ -111,6 +113,7 @@ from samebody.measure.quality_steps import (
 from samebody.measure.rates import (
     DetCurve,
     EqualErrorRate,
+    SortedScores,
     Threshold,
     TransactionRates,
     allowed_errors,
@@ -164,6 +167,7 @@ __all__ = [
     "InvalidRateError",
     "InvalidScoresError",
     "IsotonicCalibration",
+    "KernelMissingError",
     "Labels",
     "ListedPairs",
     "LiteratureAcer",
@@ -184,11 +188,13 @@ __all__ = [
     "ReliabilityBin",
     "ScoreHistogram",
     "SearchOutcomes",
+    "SortedScores",
     "SpeciesRates",
     "SubjectLeakageError",
     "TailFitError",
     "TailTooShortError",
     "Threshold",
+    "TooManyScoresError",
     "TransactionDecisions",
     "TransactionRates",
     "TransactionResult",

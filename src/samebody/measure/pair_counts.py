@@ -77,6 +77,8 @@ def floor_bin(total: NDArray[np.integer], keep: int) -> int:
     Two bins of slack below the highest edge with ``keep`` scores above it: rounding moves a score by less than a bin.
     """
     above = np.cumsum(total[::-1], dtype=np.int64)[::-1]
+    if above[0] <= keep:
+        return 0  # all of them
     enough = int(np.searchsorted(-above, -keep, side="right")) - 1
     return max(enough - 2, 0)
 

@@ -6,6 +6,8 @@ score; they are counted apart (:func:`transaction_rates`) and never hidden in a 
 
 from __future__ import annotations
 
+import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from samebody.measure.errors import EmptyClassError, InvalidRateError, TailTooShortError, checked_scores
+from samebody.measure.kernels import Kernel, chosen_kernel, compiled, merge_det
 
 
 def fmr(non_mated: ArrayLike, threshold: float) -> float:
@@ -139,7 +142,7 @@ class DetCurve:
     fnmr: NDArray[np.float64]
 
 
-def det_curve(mated: ArrayLike, non_mated: ArrayLike) -> DetCurve:
+def det_curve(mated: ArrayLike, non_mated: ArrayLike, kernel: Kernel = "auto") -> DetCurve:
     """Every attainable pair of (FMR, FNMR): the thresholds are the distinct scores, and ``+inf``.
 
     Source: ISO/IEC 19795-1:2021, detection error trade-off. A zero rate is a bound, not a value: draw it as
@@ -147,13 +150,12 @@ def det_curve(mated: ArrayLike, non_mated: ArrayLike) -> DetCurve:
 
     Raises:
         EmptyClassError, InvalidScoresError.
+        KernelMissingError: numba was asked for and is not installed.
     """
-    genuine = np.sort(checked_scores(mated, "mated"))
-    impostor = np.sort(checked_scores(non_mated, "non-mated"))
-    thresholds = np.append(np.unique(np.concatenate([genuine, impostor]).astype(np.float64)), np.inf)
-    accepted = impostor.size - np.searchsorted(impostor, thresholds, side="left")
-    refused = np.searchsorted(genuine, thresholds, side="left")
-    return DetCurve(thresholds, accepted / impostor.size, refused / genuine.size)
+    return SortedScores(mated, non_mated).det_curve(kernel)
+
+
+EerConvention = Literal["closest-mean", "interpolated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class EqualErrorRate:
 
 
 def equal_error_rate(
-    mated: ArrayLike, non_mated: ArrayLike, convention: Literal["closest-mean", "interpolated"] = "closest-mean"
+    mated: ArrayLike, non_mated: ArrayLike, convention: EerConvention = "closest-mean"
 ) -> EqualErrorRate:
     """The rate at which FMR and FNMR meet, by a named convention.
 
@@ -178,19 +180,133 @@ def equal_error_rate(
         EmptyClassError, InvalidScoresError.
         InvalidRateError: unknown convention.
     """
-    curve = det_curve(mated, non_mated)
-    gap = curve.fmr - curve.fnmr
-    if convention == "closest-mean":
-        at = int(np.argmin(np.abs(gap)))
-        return EqualErrorRate(float((curve.fmr[at] + curve.fnmr[at]) / 2), float(curve.thresholds[at]), convention)
-    if convention != "interpolated":
-        raise InvalidRateError(f"there is no convention {convention!r} for the equal error rate.")
-    # The gap falls from 1 (everything accepted) to -1 (nothing accepted), so a crossing always exists.
-    after = int(np.argmax(gap <= 0))
-    before = after - 1
-    share = gap[before] / (gap[before] - gap[after])
-    value = curve.fmr[before] + share * (curve.fmr[after] - curve.fmr[before])
-    return EqualErrorRate(float(value), float(curve.thresholds[after]), convention)
+    return SortedScores(mated, non_mated).equal_error_rate(convention)
+
+
+class SortedScores:
+    """The scores of an experiment, sorted once: every rate, threshold and curve is then read off, not counted.
+
+    The two classes are sorted side by side on two threads. All figures are those of the functions of this module.
+
+    Args:
+        mated: (m,) similarities.
+        non_mated: (n,) similarities.
+
+    Raises:
+        EmptyClassError: a class without a score.
+        InvalidScoresError: scores that are not finite numbers.
+    """
+
+    def __init__(self, mated: ArrayLike, non_mated: ArrayLike) -> None:
+        if min(np.size(mated), np.size(non_mated)) < 100_000:
+            self.mated, self.non_mated = _ascending(mated, "mated"), _ascending(non_mated, "non-mated")
+            return
+        with ThreadPoolExecutor(1) as pool:
+            other = pool.submit(_ascending, mated, "mated")
+            self.non_mated = _ascending(non_mated, "non-mated")
+            self.mated = other.result()
+
+    def fmr(self, threshold: float) -> float:
+        """False match rate at ``threshold``, as :func:`fmr`."""
+        return float((self.non_mated.size - self._below(self.non_mated, threshold)) / self.non_mated.size)
+
+    def fnmr(self, threshold: float) -> float:
+        """False non-match rate at ``threshold``, as :func:`fnmr`."""
+        return float(self._below(self.mated, threshold) / self.mated.size)
+
+    @staticmethod
+    def _below(scores: NDArray[np.floating], threshold: float) -> int:
+        # The smallest score of this dtype that is accepted; numpy would otherwise copy all scores into float64.
+        lowest = scores.dtype.type(threshold)
+        if float(lowest) < threshold:
+            lowest = np.nextafter(lowest, scores.dtype.type(np.inf))
+        return int(np.searchsorted(scores, lowest, side="left"))
+
+    def threshold_at_fmr(self, target: float) -> Threshold:
+        """The threshold for ``FMR <= target``, as :func:`threshold_at_fmr`.
+
+        Raises:
+            InvalidRateError: a target outside [0, 1).
+        """
+        trials = self.non_mated.size
+        boundary = self.non_mated[trials - 1 - allowed_errors(target, trials)]
+        value = np.nextafter(boundary, self.non_mated.dtype.type(np.inf))
+        errors = trials - int(np.searchsorted(self.non_mated, boundary, side="right"))
+        return Threshold(target, float(value), errors / trials, errors, trials)
+
+    def fnmr_at_fmr(self, target: float) -> float:
+        """False non-match rate at the threshold for ``FMR <= target``.
+
+        Raises:
+            InvalidRateError: a target outside [0, 1).
+        """
+        return self.fnmr(self.threshold_at_fmr(target).value)
+
+    def _gap(self, threshold: float) -> float:
+        return self.fmr(threshold) - self.fnmr(threshold)
+
+    def equal_error_rate(self, convention: EerConvention = "closest-mean") -> EqualErrorRate:
+        """The equal error rate, as :func:`equal_error_rate`, by bisection: FMR - FNMR falls at each distinct score.
+
+        Raises:
+            InvalidRateError: unknown convention.
+        """
+        if convention not in ("closest-mean", "interpolated"):
+            raise InvalidRateError(f"there is no convention {convention!r} for the equal error rate.")
+        # The gap falls from 1 (everything accepted) to -1 (nothing accepted), so a crossing always exists.
+        crossings = []
+        for scores in (self.mated, self.non_mated):
+            low, high = 0, scores.size
+            while low < high:
+                middle = (low + high) // 2
+                if self._gap(float(scores[middle])) <= 0:
+                    high = middle
+                else:
+                    low = middle + 1
+            crossings.append(float(scores[low]) if low < scores.size else math.inf)
+        after = min(crossings)
+        before = max(
+            float(scores[below - 1])
+            for scores in (self.mated, self.non_mated)
+            if (below := self._below(scores, after)) > 0
+        )
+        gaps = self._gap(before), self._gap(after)
+        if convention == "closest-mean":
+            at = before if abs(gaps[0]) <= abs(gaps[1]) else after
+            return EqualErrorRate((self.fmr(at) + self.fnmr(at)) / 2, at, convention)
+        share = gaps[0] / (gaps[0] - gaps[1])
+        value = self.fmr(before) + share * (self.fmr(after) - self.fmr(before))
+        return EqualErrorRate(value, after, convention)
+
+    def det_curve(self, kernel: Kernel = "auto") -> DetCurve:
+        """The detection error trade-off at every distinct score, as :func:`det_curve`.
+
+        Raises:
+            KernelMissingError: numba was asked for and is not installed.
+        """
+        if chosen_kernel(kernel) == "numpy":
+            both = np.concatenate([self.mated, self.non_mated]).astype(np.float64)
+            both.sort(kind="stable")  # two runs in order: merged in one pass
+            thresholds = np.append(both[np.append(True, both[1:] != both[:-1])], np.inf)
+            accepted = self.non_mated.size - np.searchsorted(self.non_mated, thresholds, side="left")
+            refused = np.searchsorted(self.mated, thresholds, side="left")
+            return DetCurve(thresholds, accepted / self.non_mated.size, refused / self.mated.size)
+        room = self.mated.size + self.non_mated.size + 1
+        thresholds, accepted, refused = (np.empty(room) for _ in range(3))
+        count = compiled(merge_det)(self.mated, self.non_mated, thresholds, accepted, refused)
+        thresholds[count], accepted[count], refused[count] = np.inf, 0.0, 1.0
+        return DetCurve(thresholds[: count + 1], accepted[: count + 1], refused[: count + 1])
+
+
+def _ascending(scores: ArrayLike, kind: str) -> NDArray[np.floating]:
+    """Checked scores in ascending order; NaN and infinity are found at the ends, without another pass."""
+    array = np.asarray(scores)
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind != "f":
+        return np.sort(checked_scores(array, kind))
+    ordered = np.sort(array)
+    if not (np.isfinite(ordered[0]) and np.isfinite(ordered[-1])):
+        checked_scores(array, kind)
+    return ordered
 
 
 @dataclass(frozen=True, slots=True)
