@@ -95,13 +95,16 @@ def draws(scenario: Scenario, simulations: int) -> Iterator[tuple[np.ndarray, np
 
 def methods(scenario: Scenario, replicates: int) -> dict[str, Callable[..., Interval]]:
     generator = np.random.default_rng([SEED, 99])
-    options = BootstrapOptions(replicates=replicates, seed=SEED)
+
+    def options() -> BootstrapOptions:
+        # Fresh draws for every simulated set: shared draws would share their luck.
+        return BootstrapOptions(replicates=replicates, seed=int(generator.integers(2**31)))
 
     def over_people(first: np.ndarray, second: np.ndarray, wrong: np.ndarray) -> Interval:
         if scenario.mated:
-            return subject_bootstrap(first, wrong, options).interval
+            return subject_bootstrap(first, wrong, options()).interval
         errors = ListedPairs(first[wrong], second[wrong], scenario.subjects)
-        return vertex_bootstrap(ListedPairs(first, second, scenario.subjects), [errors], options)[0].interval
+        return vertex_bootstrap(ListedPairs(first, second, scenario.subjects), [errors], options())[0].interval
 
     def closed(first: np.ndarray, second: np.ndarray, wrong: np.ndarray) -> Interval:
         found = clustered_rate(first, wrong) if scenario.mated else dyadic_rate(first, second, wrong)

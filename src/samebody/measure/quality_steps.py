@@ -141,17 +141,18 @@ def error_by_quality(
         InvalidRateError: edges that do not rise, or an unknown kind.
     """
     values = checked_scores(scores, "these")
-    quality = np.minimum(checked_scores(quality_a, "quality"), checked_scores(quality_b, "quality"))
-    if quality.shape != values.shape:
-        raise InvalidScoresError(f"{values.size} scores and {quality.size} qualities do not pair up.")
+    one, two = checked_scores(quality_a, "quality"), checked_scores(quality_b, "quality")
+    if not values.shape == one.shape == two.shape:
+        raise InvalidScoresError(f"{values.size} scores and {one.size} and {two.size} qualities do not pair up.")
+    quality, highest = np.minimum(one, two), float(max(one.max(), two.max()))
     if kind not in ("fnmr", "fmr"):
         raise InvalidRateError(f"there is no error kind {kind!r}.")
     limits = np.asarray(edges, dtype=np.float64)
     if limits.ndim != 1 or limits.size < 2 or np.any(np.diff(limits) <= 0):
         raise InvalidRateError("edges of quality must rise, and there must be at least two.")
-    if quality.min() < limits[0] or quality.max() > limits[-1]:
+    if quality.min() < limits[0] or highest > limits[-1]:
         raise InvalidScoresError(
-            f"quality lies in {quality.min():g}..{quality.max():g}, outside the edges {limits[0]:g}..{limits[-1]:g}."
+            f"quality lies in {quality.min():g}..{highest:g}, outside the edges {limits[0]:g}..{limits[-1]:g}."
         )
     who = None if subjects is None else np.asarray(subjects)
     if who is not None:
