@@ -1,7 +1,7 @@
 """Do 95 % intervals hold the true rate 95 % of the time? Rows against people, on sets whose true rates are known.
 
 Run ``python -m benchmarks.bootstrap_coverage [--simulations N]``; writes docs/results/bootstrap-coverage.md. Seeded:
-the same command gives the same file.
+the same command gives the same figures.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from benchmarks.machine import commit
 from samebody.measure import (
     BootstrapOptions,
     ListedPairs,
@@ -134,7 +136,8 @@ def as_markdown(rows: list[Coverage], simulations: int, replicates: int) -> str:
     lines = [
         "# Coverage of intervals",
         "",
-        f"Made by `python -m benchmarks.bootstrap_coverage --simulations {simulations} --replicates {replicates}`.",
+        f"Made by `python -m benchmarks.bootstrap_coverage --simulations {simulations} --replicates {replicates}`,",
+        f"seed {SEED}, Python {platform.python_version()}, numpy {np.__version__}, commit {commit()}.",
         "",
         "Scores are simulated, so the true error rate is known. Each interval is a nominal 95 % one; the table says",
         f"how many of {simulations} simulated sets had the true rate inside. The simulation itself is good to about",
