@@ -36,7 +36,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--column", "columns", multiple=True, metavar="NAME=ITS_NAME", help="The table's name for a column.")
 @click.option("--distance", "direction", flag_value="distance", help="Scores are distances: negate them.")
 @click.option("--similarity", "direction", flag_value="similarity", help="Scores are similarities; do not check.")
-@click.option("--no-mated", is_flag=True, help="Accept a table without mated comparisons: FMR only.")
+@click.option("--no-mated", is_flag=True, help="Non-mated comparisons only: leave mated ones out, give FMR.")
 @click.option("--fmr", "targets", multiple=True, type=float, help="False match rate of the table; several times.")
 @click.option("--threshold", "thresholds", multiple=True, type=float, help="Score to report at; several times.")
 @click.option(
@@ -148,6 +148,7 @@ def run(options: dict[str, Any], console: Console) -> tuple[VerificationResult, 
             ),
             algorithm=algorithm if algorithm.id else Algorithm(Path(options[sources[0]]).stem),
             dataset=dataset,
+            non_mated_only=options["no_mated"],
             command=typed(sys.argv[1:], "evaluate", "verification"),
             progress=show_progress,
         )

@@ -17,6 +17,7 @@ COMMANDS = {
     "models": ("samebody.cli.models", "list, show, pull and check model records"),
     "match": ("samebody.cli.match", "measure operating points"),
     "evaluate": ("samebody.cli.evaluate", "measure scores, templates or models to the field's standards"),
+    "compare-runs": ("samebody.cli.compare_runs", "compare two evaluation runs, check release gates"),
     "policy": ("samebody.cli.policy", "list and check policies"),
 }
 

@@ -140,10 +140,14 @@ def evaluate_verification(
     options: VerificationOptions | None = None,
     algorithm: Algorithm | None = None,
     dataset: DataSet | None = None,
+    non_mated_only: bool = False,
     command: str = "",
     progress: Progress = lambda what, done, whole: None,
 ) -> tuple[VerificationResult, ScoreSet]:
     """:func:`verification` with every option, and with the score set that a run folder keeps.
+
+    ``non_mated_only`` leaves mated comparisons out: for sets whose few mated pairs were found by a matcher and say
+    nothing of its misses.
 
     Raises:
         As :func:`verification`.
@@ -156,7 +160,8 @@ def evaluate_verification(
         algorithm = replace(algorithm, id="unnamed")
 
     def scored(chosen: object) -> ScoreSet:
-        return score_set(chosen, pairs=pairs, table=table, compare=compare, progress=progress)
+        found = score_set(chosen, pairs=pairs, table=table, compare=compare, progress=progress)
+        return without_mated(found) if non_mated_only else found
 
     whole: ScoreSet | None = None
     if split is not None:
@@ -164,15 +169,18 @@ def evaluate_verification(
             raise ScoreTableError("the call", ["a split and thresholds from elsewhere are both given"])
         if isinstance(source, TemplateSet):
             known = set(source.subjects.tolist())
-            in_pairs = None if pairs is None else pairs
             development, test = (
-                compare_templates(source.of_subjects(part), _within(in_pairs, source, part), compare)
+                score_set(
+                    source.of_subjects(part), pairs=_within(pairs, source, part), compare=compare, progress=progress
+                )
                 for part in (split.development, split.test)
             )
         else:
             whole = scored(source)
             known = set(whole.subjects.tolist())
             development, test = whole.of_subjects(split.development), whole.of_subjects(split.test)
+        if non_mated_only:
+            test = without_mated(test)
         if missing := known - set(split.development) - set(split.test):
             test = replace(test, dropped={**test.dropped, "subjects in no part of the split": len(missing)})
         given = [
@@ -188,6 +196,15 @@ def evaluate_verification(
             options = replace(options, given=thresholds_of(thresholds_from, scores))
     result = measure_verification(scores, algorithm, dataset, options, command=command, progress=progress)
     return result, scores
+
+
+def without_mated(scores: ScoreSet) -> ScoreSet:
+    """The score set with its mated comparisons left out, and counted as dropped."""
+    count = len(scores.mated)
+    none = scores.mated.chosen(np.zeros(count, dtype=bool))
+    dropped = {**scores.dropped, "mated comparisons (only non-mated ones were asked for)": count}
+    folds = None if scores.folds is None else (scores.folds[0][:0], scores.folds[1])
+    return replace(scores, mated=none, dropped=dropped if count else dict(scores.dropped), folds=folds)
 
 
 def _within(pairs: PairList | None, templates: TemplateSet, subjects: Sequence[str]) -> PairList | None:

@@ -134,8 +134,8 @@ class NpzTable:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 self._table = ColumnTable({key: archive[key] for key in archive.files}, str(path))
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-            why = "it holds Python objects" if "allow_pickle" in str(error) else "it is damaged or no NPZ archive"
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+            why = "it holds Python objects" if holds_pickle(path) else "it is damaged or no NPZ archive"
             raise ScoreTableError(str(path), [why], hint="Save plain arrays with numpy.savez.") from None
 
     @property
@@ -237,6 +237,12 @@ def _from_arrow(column: Any) -> Column:
     if array.dtype.kind == "O":
         return np.array(["" if cell is None else cell for cell in array.tolist()], dtype=object)
     return array
+
+
+def holds_pickle(path: Path) -> bool:
+    """Whether numpy refused a file because of Python objects, and not because it is something else."""
+    with path.open("rb") as stream:
+        return stream.read(6) == b"\x93NUMPY" or zipfile.is_zipfile(path)
 
 
 def file_digest(path: Path) -> str:

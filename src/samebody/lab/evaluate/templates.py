@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from samebody.lab.evaluate.scores import (
     ScoreSet,
     encode,
 )
-from samebody.lab.evaluate.sources import file_digest, numbers, open_table, text_cells
+from samebody.lab.evaluate.sources import file_digest, holds_pickle, numbers, open_table, text_cells
 from samebody.measure import EmptyClassError
 from samebody.measure.all_pairs import Progress
 
@@ -116,8 +117,8 @@ def read_templates(source: Path | str, metadata: Path | str | None = None) -> Te
         else:
             with loaded:
                 arrays = {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError) as error:
-        why = "it holds Python objects" if "allow_pickle" in str(error) else "it is no NPZ or NPY file"
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        why = "it holds Python objects" if holds_pickle(path) else "it is no NPZ or NPY file"
         raise ScoreTableError(str(path), [why], hint="Save plain arrays with numpy.savez.") from None
     if metadata is not None:
         table = open_table(metadata)
