@@ -28,8 +28,10 @@ from samebody.measure.bootstrap import (
     CellPairs,
     ListedPairs,
     PairGraph,
+    ThresholdEstimate,
     draw_weights,
     subject_bootstrap,
+    threshold_bootstrap,
     vertex_bootstrap,
 )
 from samebody.measure.calibration import (
@@ -194,6 +196,7 @@ __all__ = [
     "TailFitError",
     "TailTooShortError",
     "Threshold",
+    "ThresholdEstimate",
     "TooManyScoresError",
     "TransactionDecisions",
     "TransactionRates",
@@ -256,6 +259,7 @@ __all__ = [
     "subject_bootstrap",
     "threshold_at_fmr",
     "threshold_at_fpir",
+    "threshold_bootstrap",
     "threshold_from_tail",
     "transaction_rates",
     "unlinkability",

@@ -11,14 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from samebody.measure.errors import EmptyClassError, InvalidRateError, InvalidScoresError, checked_level
+from samebody.measure.errors import (
+    EmptyClassError,
+    InvalidRateError,
+    InvalidScoresError,
+    TailTooShortError,
+    checked_level,
+    checked_scores,
+)
 from samebody.measure.intervals import RateEstimate, binomial_interval, zero_error_bound
+from samebody.measure.kernels import Kernel, chosen_kernel, compiled, weighted_prefixes, weighted_ranks
+from samebody.measure.rates import Threshold, threshold_from_tail
 
 Weights = NDArray[np.float64]
 """(subjects, replicates): how often a subject was drawn in a replicate."""
@@ -240,6 +249,205 @@ def subject_bootstrap(
     errors = np.bincount(numbers, weights=wrong, minlength=known.size)
     found = [(errors @ w) / (pairs @ w) for w in draw_weights(known.size, options.replicates, options.seed)]
     return _estimate(int(wrong.sum()), labels.size, known.size, np.concatenate(found), known.size, options, "subject")
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdEstimate:
+    """A threshold for a false match rate, and both error rates at it, with what the sample of people leaves open.
+
+    Attributes:
+        threshold: as measured; it is what all intervals are about.
+        interval: of the threshold that another sample of people would have given, at the level of the bootstrap.
+        fmr: at ``threshold`` held fixed; vertex bootstrap.
+        fnmr: subject bootstrap; at ``threshold`` held fixed, or at the threshold that each replicate gives.
+        thresholds: ``fixed`` or ``refit``, which of the two it was.
+        censored: replicates whose threshold lies below the kept scores; they were given the lowest kept score, which
+            makes their false non-match rate too high rather than too low.
+    """
+
+    threshold: Threshold
+    interval: tuple[float, float]
+    fmr: RateEstimate
+    fnmr: RateEstimate
+    thresholds: str
+    censored: int
+
+
+CENSORED_AT_MOST = 0.01
+"""Share of replicates whose threshold may lie below the kept scores."""
+
+
+def threshold_bootstrap(
+    non_mated: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    trials: PairGraph,
+    mated: ArrayLike,
+    mated_subject: ArrayLike,
+    targets: Sequence[float],
+    *,
+    thresholds: Literal["refit", "fixed"] = "refit",
+    options: BootstrapOptions | None = None,
+    kernel: Kernel = "auto",
+) -> tuple[ThresholdEstimate, ...]:
+    """Thresholds at false match rates and the false non-match rates there, with intervals over people.
+
+    In each replicate people are drawn with replacement, once for both classes: a non-mated pair weighs ``w_i w_j``, a
+    mated one ``w_s``. With ``thresholds="refit"`` each replicate takes its own threshold, the lowest that keeps its
+    weighted FMR at the target, so the interval of the FNMR holds what is uncertain about the threshold too: it answers
+    how the FNMR at this FMR would differ on other people. With ``"fixed"`` it answers how the FNMR at this very
+    threshold would differ.
+
+    Memory grows with the scores and with 128 replicates of the subjects, not with the number of replicates.
+
+    Args:
+        non_mated: (k,) scores, all of them or the largest down to some floor, any order.
+        first, second: (k,) subject numbers behind them.
+        trials: all non-mated pairs, those that were not kept included.
+        mated: (m,) scores.
+        mated_subject: (m,) subject numbers, the same numbers as in ``trials``.
+        targets: false match rates in [0, 1).
+
+    Raises:
+        TailTooShortError: a target, or more than 1 % of the replicates, need scores below the kept ones.
+        EmptyClassError, InvalidScoresError, InvalidRateError, KernelMissingError.
+    """
+    options = options or BootstrapOptions()
+    if thresholds not in ("refit", "fixed"):
+        raise InvalidRateError(f"thresholds are refit or fixed, not {thresholds!r}.")
+    tail, genuine = checked_scores(non_mated, "non-mated"), checked_scores(mated, "mated")
+    one, two = _subject_numbers(first, trials.subjects), _subject_numbers(second, trials.subjects)
+    owner = _subject_numbers(mated_subject, trials.subjects)
+    if not tail.shape == one.shape == two.shape or genuine.shape != owner.shape:
+        raise InvalidScoresError("there must be one subject number for each score.")
+    order = np.argsort(tail)[::-1]
+    tail, one, two = tail[order], one[order].astype(np.int32), two[order].astype(np.int32)
+    order = np.argsort(genuine)
+    genuine, owner = genuine[order], owner[order].astype(np.int32)
+    pairs = trials.pairs()
+    found = [threshold_from_tail(tail, pairs, target) for target in targets]
+    # Ascending false match rates: the walk through the scores meets them in this order.
+    ranks_of = np.argsort([threshold.target for threshold in found], kind="stable")
+    rates = np.array([found[rank].target for rank in ranks_of])
+    values = np.array([found[rank].value for rank in ranks_of])
+    own = np.bincount(owner, minlength=trials.subjects).astype(np.float64)
+    fixed = np.array([found[rank].errors for rank in ranks_of])
+    below = np.searchsorted(genuine, values.astype(genuine.dtype, copy=False), side="left")
+
+    collected: list[tuple[NDArray[np.float64], ...]] = []
+    censored = np.zeros(len(rates), dtype=np.int64)
+    for weights in draw_weights(trials.subjects, options.replicates, options.seed):
+        total, possible = trials.weighted_pairs(weights), own @ weights
+        usable = (total > 0) & (possible > 0)
+        lines, total, possible = np.ascontiguousarray(weights.T[usable]), total[usable], possible[usable]
+        # The slack keeps 0.29 of 100 at 29; sums of products of whole numbers are whole.
+        allowed = np.floor(np.outer(total, rates) + 1e-6)
+        ranks = _weighted_ranks(one, two, lines, allowed, kernel)
+        short = ranks == len(tail)
+        censored += np.count_nonzero(short, axis=0)
+        boundary = tail[np.minimum(ranks, len(tail) - 1)]
+        again = np.nextafter(boundary, tail.dtype.type(np.inf))
+        if thresholds == "refit":
+            wide = again.astype(np.result_type(again.dtype, genuine.dtype))
+            stops = np.searchsorted(genuine.astype(wide.dtype, copy=False), wide, side="left").astype(np.int64)
+        else:
+            stops = np.broadcast_to(below, again.shape).astype(np.int64)
+        refused = _weighted_prefixes(owner, lines, stops, kernel)
+        accepted = _weighted_errors(one, two, lines, fixed)
+        collected.append((again.astype(np.float64), refused / possible[:, None], accepted / total[:, None]))
+    again, refused, accepted = (np.concatenate(parts) for parts in zip(*collected))
+    if np.any(censored > CENSORED_AT_MOST * len(again)):
+        worst = int(np.argmax(censored))
+        raise TailTooShortError(
+            f"in {censored[worst]} of {len(again)} replicates the threshold at a false match rate of {rates[worst]:g} "
+            f"lies below the {len(tail)} kept scores.",
+            hint="Keep a longer tail, or ask for lower rates.",
+        )
+    tails = (1 - options.level) / 2, 1 - (1 - options.level) / 2
+    method = "subject" if thresholds == "fixed" else "refit-threshold subject"
+    estimates: list[ThresholdEstimate | None] = [None] * len(found)
+    for place, rank in enumerate(ranks_of):
+        measured = found[rank]
+        low, high = np.quantile(again[:, place], tails, method="inverted_cdf")
+        estimates[rank] = ThresholdEstimate(
+            measured,
+            (min(float(low), measured.value), max(float(high), measured.value)),
+            _estimate(
+                measured.errors,
+                pairs,
+                trials.taking_part,
+                accepted[:, place],
+                max(1, trials.taking_part // 2),
+                options,
+                "vertex",
+            ),
+            _estimate(
+                int(below[place]),
+                genuine.size,
+                int(np.count_nonzero(own)),
+                refused[:, place],
+                int(np.count_nonzero(own)),
+                options,
+                method,
+            ),
+            thresholds,
+            int(censored[place]),
+        )
+    return tuple(estimate for estimate in estimates if estimate is not None)
+
+
+def _weighted_ranks(
+    first: NDArray[np.int32],
+    second: NDArray[np.int32],
+    lines: NDArray[np.float64],
+    allowed: NDArray[np.float64],
+    kernel: Kernel,
+) -> NDArray[np.int64]:
+    ranks = np.empty(allowed.shape, dtype=np.int64)
+    if chosen_kernel(kernel) == "numba":
+        compiled(weighted_ranks)(first, second, lines, allowed, ranks)
+        return ranks
+    for line, limits, out in zip(lines, allowed, ranks):
+        total, begin = np.zeros(1), 0
+        out[:] = len(first)
+        while begin < len(first) and total[-1] <= limits[-1]:  # piece by piece: most targets need a few scores only
+            part = slice(begin, begin + 65536)
+            total = total[-1] + np.cumsum(line[first[part]] * line[second[part]])
+            reached = (out == len(first)) & (limits < total[-1])
+            out[reached] = begin + np.searchsorted(total, limits[reached], side="right")
+            begin += 65536
+    return ranks
+
+
+def _weighted_prefixes(
+    subject: NDArray[np.int32], lines: NDArray[np.float64], stops: NDArray[np.int64], kernel: Kernel
+) -> NDArray[np.float64]:
+    sums = np.empty(stops.shape)
+    if chosen_kernel(kernel) == "numba":
+        compiled(weighted_prefixes)(subject, lines, stops, sums)
+        return sums
+    for line, ends, out in zip(lines, stops, sums):
+        out[:] = np.append(0.0, np.cumsum(line[subject[: ends.max()]]))[ends]
+    return sums
+
+
+def _weighted_errors(
+    first: NDArray[np.int32], second: NDArray[np.int32], lines: NDArray[np.float64], stops: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(replicates, targets) weight of the first so many pairs; ``stops`` ascending, the same for all replicates."""
+    sums = np.zeros((len(lines), len(stops)))
+    begin = 0
+    for target, stop in enumerate(stops):
+        if target:
+            sums[:, target] = sums[:, target - 1]
+        for start in range(begin, int(stop), 65536):
+            part = slice(start, min(start + 65536, int(stop)))
+            matrix = sparse.coo_matrix(
+                (np.ones(part.stop - start), (first[part], second[part])), shape=(lines.shape[1], lines.shape[1])
+            ).tocsr()
+            sums[:, target] += np.einsum("rs,sr->r", lines, matrix @ lines.T)
+        begin = max(begin, int(stop))
+    return sums
 
 
 def _estimate(

@@ -241,3 +241,26 @@ def weighted_ranks(first: Any, second: Any, weights: Any, allowed: Any, ranks: A
         while target < targets:
             ranks[r, target] = first.size
             target += 1
+
+
+def weighted_prefixes(subject: Any, weights: Any, stops: Any, sums: Any) -> None:
+    """For each replicate, the weight of the first so many mated scores.
+
+    Args:
+        subject: (m,) int32, whose each score is, by ascending score.
+        weights: (replicates, subjects) float64, how often each subject was drawn.
+        stops: (replicates, targets) int64, how many scores are summed; descending along targets.
+        sums: (replicates, targets) float64, receives the sums.
+    """
+    targets = stops.shape[1]
+    for r in range(weights.shape[0]):
+        line = weights[r]
+        total = 0.0
+        position = 0
+        for step in range(targets):
+            target = targets - 1 - step
+            stop = stops[r, target]
+            while position < stop:
+                total += line[subject[position]]
+                position += 1
+            sums[r, target] = total
