@@ -16,6 +16,7 @@ from samebody.measure import (
     InvalidScoresError,
     demographic_rates,
     demographic_rates_from_counts,
+    differential_intervals,
     fmr,
     fnmr,
     gini,
@@ -178,6 +179,66 @@ def test_intervals_over_people_are_wider_than_those_over_pairs(uncertainty):
         assert np.ptp(wide.fmr.interval) > 1.3 * np.ptp(narrow.fmr.interval)
         assert np.ptp(wide.fnmr.interval) > 1.3 * np.ptp(narrow.fnmr.interval)
         assert wide.fnmr.subjects == 20
+
+
+def people_in_groups(seed: int, shift: float = 0.0):
+    generator = np.random.default_rng(seed)
+    group = np.repeat(["x", "y", "z"], 30)
+    mated_subject = np.repeat(np.arange(90), 6)
+    mated = 2 + generator.normal(size=90)[mated_subject] + generator.normal(size=540)
+    first, second = np.triu_indices(90, 1)
+    within = group[first] == group[second]
+    first, second = first[within], second[within]
+    scores = generator.normal(size=first.size) + shift * (group[first] == "x")
+    return mated, group[mated_subject], mated_subject, scores, group[first], first, second
+
+
+def test_intervals_of_summaries_hold_what_was_measured_and_see_a_gap():
+    options = BootstrapOptions(replicates=300)
+    equal, apart = people_in_groups(1), people_in_groups(1, shift=1.5)
+    found = differential_intervals(*apart, 0.5, options=options)
+    rates = demographic_rates(*apart[:2], apart[3], apart[4], apart[4], 0.5, threshold_source=SOURCE).differentials()
+    for name in ("fmr_max_over_min", "fmr_max_over_geometric_mean", "inequity_rate", "garbe", "fdr"):
+        low, high = getattr(found, name)
+        assert low <= getattr(rates, name).value <= high
+    assert found.fmr_max_over_min[0] > differential_intervals(*equal, 0.5, options=options).fmr_max_over_min[1]
+    assert found == differential_intervals(*apart, 0.5, options=options)
+    assert found.replicates == 300
+
+
+def test_intervals_of_summaries_agree_with_drawing_people_one_by_one():
+    data = people_in_groups(2, shift=0.5)
+    _, own, who, scores, group, first, second = data
+    found = differential_intervals(*data, 1.0, options=BootstrapOptions(replicates=2000))
+    generator = np.random.default_rng(9)
+    ratios = []
+    for _ in range(300):
+        rates = []
+        for name in ("x", "y", "z"):
+            people = np.unique(who[own == name])
+            weight = np.bincount(generator.choice(people, people.size), minlength=90)
+            rows = group == name
+            pair = weight[first[rows]] * weight[second[rows]]
+            rates.append(pair[scores[rows] >= 1.0].sum() / pair.sum())
+        ratios.append(max(rates) / min(rates))
+    assert found.fmr_max_over_min == pytest.approx(np.quantile(ratios, [0.025, 0.975]), rel=0.1)
+
+
+def test_a_group_without_errors_opens_the_interval_of_a_ratio_and_small_groups_are_told():
+    mated, own, who, scores, group, first, second = people_in_groups(3)
+    scores = np.where(group == "z", -9.0, scores)
+    found = differential_intervals(mated, own, who, scores, group, first, second, 1.0)
+    assert found.fmr_max_over_min == (np.inf, np.inf) and found.inequity_rate[1] == np.inf
+    assert np.isfinite(found.garbe).all()
+    keep = own != "z"
+    with pytest.raises(EmptyClassError, match="'z'"):
+        differential_intervals(mated[keep], own[keep], who[keep], scores, group, first, second, 1.0)
+    with pytest.raises(EmptyClassError, match="two groups"):
+        differential_intervals([1.0], ["a"], [1], [0.0], ["a"], [1], [2], 0.5)
+    with pytest.raises(InvalidScoresError, match="do not fit"):
+        differential_intervals(mated, own, who, scores, group, first[:5], second, 1.0)
+    with pytest.raises(InvalidRateError):
+        differential_intervals(mated, own, who, scores, group, first, second, 1.0, alpha=2)
 
 
 def test_bad_input_is_refused():

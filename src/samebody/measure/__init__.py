@@ -55,10 +55,12 @@ from samebody.measure.cost import CostCurve, CostPoint, Costs, cost_curve, cost_
 from samebody.measure.demographics import (
     DemographicRates,
     Differential,
+    DifferentialIntervals,
     Differentials,
     GroupRates,
     demographic_rates,
     demographic_rates_from_counts,
+    differential_intervals,
     gini,
     non_mated_estimate,
 )
@@ -154,6 +156,7 @@ __all__ = [
     "DemographicRates",
     "DetCurve",
     "Differential",
+    "DifferentialIntervals",
     "Differentials",
     "DiscardCurve",
     "DiscardReport",
@@ -220,6 +223,7 @@ __all__ = [
     "demographic_rates",
     "demographic_rates_from_counts",
     "det_curve",
+    "differential_intervals",
     "discard_reports",
     "draw_weights",
     "dyadic_rate",

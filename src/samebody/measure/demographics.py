@@ -6,14 +6,14 @@ is never given without the figures of the groups, and the summaries come togethe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from samebody.measure.bootstrap import BootstrapOptions, ListedPairs, subject_bootstrap, vertex_bootstrap
+from samebody.measure.bootstrap import BootstrapOptions, ListedPairs, draw_weights, subject_bootstrap, vertex_bootstrap
 from samebody.measure.clustered import clustered_rate, dyadic_rate
 from samebody.measure.errors import EmptyClassError, InvalidRateError, InvalidScoresError, checked_scores
 from samebody.measure.estimates import independent_rate
@@ -143,11 +143,9 @@ class DemographicRates:
             fnmr_max_over_geometric_mean=_differential(lambda x: _over_geometric_mean(x), miss),
             fmr_max_over_min=_differential(lambda x: _over_min(x), match),
             fnmr_max_over_min=_differential(lambda x: _over_min(x), miss),
-            inequity_rate=_differential(
-                lambda x, y: _power(_over_min(x), alpha) * _power(_over_min(y), 1 - alpha), match, miss
-            ),
-            garbe=_differential(lambda x, y: alpha * gini(x) + (1 - alpha) * gini(y), match, miss),
-            fdr=_differential(lambda x, y: 1 - alpha * float(np.ptp(x)) - (1 - alpha) * float(np.ptp(y)), match, miss),
+            inequity_rate=_differential(lambda x, y: _inequity(x, y, alpha), match, miss),
+            garbe=_differential(lambda x, y: _garbe(x, y, alpha), match, miss),
+            fdr=_differential(lambda x, y: _fdr(x, y, alpha), match, miss),
             zero_fmr=tuple(entry.group for entry, rate in zip(self.groups, match.rates) if rate == 0),
             zero_fnmr=tuple(entry.group for entry, rate in zip(self.groups, miss.rates) if rate == 0),
         )
@@ -211,6 +209,18 @@ def _over_geometric_mean(rates: NDArray[np.float64]) -> float:
 
 def _power(ratio: float, exponent: float) -> float:
     return ratio**exponent if exponent > 0 else 1.0
+
+
+def _inequity(match: NDArray[np.float64], miss: NDArray[np.float64], alpha: float) -> float:
+    return _power(_over_min(match), alpha) * _power(_over_min(miss), 1 - alpha)
+
+
+def _garbe(match: NDArray[np.float64], miss: NDArray[np.float64], alpha: float) -> float:
+    return alpha * gini(match) + (1 - alpha) * gini(miss)
+
+
+def _fdr(match: NDArray[np.float64], miss: NDArray[np.float64], alpha: float) -> float:
+    return 1 - alpha * float(np.ptp(match)) - (1 - alpha) * float(np.ptp(miss))
 
 
 def demographic_rates(
@@ -327,6 +337,121 @@ def demographic_rates_from_counts(
         miss = fnmr[number] if fnmr is not None else independent_rate(refused, pairs, level) if pairs else None
         rates.append(GroupRates(name, match, miss))
     return DemographicRates(float(threshold), _said(threshold_source), tuple(rates), matrix, false)
+
+
+@dataclass(frozen=True, slots=True)
+class DifferentialIntervals:
+    """Percentile intervals of the summaries, over people drawn within each group.
+
+    Attributes:
+        level, replicates: of the bootstrap; replicates that left a group without pairs are not counted.
+        fmr_max_over_geometric_mean, fnmr_max_over_geometric_mean, fmr_max_over_min, fnmr_max_over_min, inequity_rate,
+            garbe, fdr: (low, high). A ratio ends in infinity where a group often has no error in a replicate. Ratios of
+            the largest rate are biased upward: equal groups do not give intervals that hold 1.
+    """
+
+    level: float
+    replicates: int
+    fmr_max_over_geometric_mean: tuple[float, float]
+    fnmr_max_over_geometric_mean: tuple[float, float]
+    fmr_max_over_min: tuple[float, float]
+    fnmr_max_over_min: tuple[float, float]
+    inequity_rate: tuple[float, float]
+    garbe: tuple[float, float]
+    fdr: tuple[float, float]
+
+
+def differential_intervals(
+    mated: ArrayLike,
+    mated_groups: ArrayLike,
+    mated_subjects: ArrayLike,
+    non_mated: ArrayLike,
+    groups: ArrayLike,
+    first_subjects: ArrayLike,
+    second_subjects: ArrayLike,
+    threshold: float,
+    *,
+    alpha: float = 0.5,
+    options: BootstrapOptions | None = None,
+) -> DifferentialIntervals:
+    """How far the summaries of :meth:`DemographicRates.differentials` move when other people are drawn.
+
+    People are drawn with replacement within each group, so the groups keep their sizes; a person drawn ``w`` times
+    weighs ``w`` in mated pairs, and a non-mated pair weighs the product of the weights of its two people.
+
+    Args:
+        mated, mated_groups, mated_subjects: (m,) scores, group and person.
+        non_mated: (n,) scores of pairs *within* one group.
+        groups: (n,) that group.
+        first_subjects, second_subjects: (n,) the two people.
+        threshold: accept when ``score >= threshold``.
+        alpha: weight of the false match part.
+        options: replicates, seed, level.
+
+    Raises:
+        EmptyClassError: fewer than two groups, a group without one kind of pairs, or no replicate with pairs in all.
+        InvalidScoresError: lengths differ or labels are missing.
+        InvalidRateError: ``alpha`` outside 0-1.
+    """
+    options = options or BootstrapOptions()
+    if not 0.0 <= alpha <= 1.0:
+        raise InvalidRateError(f"alpha lies in 0-1, got {alpha}.")
+    genuine, impostor = checked_scores(mated, "mated"), checked_scores(non_mated, "non-mated")
+    own, pair = np.asarray(mated_groups), np.asarray(groups)
+    checked_labels(own, genuine.size, "mated group")
+    checked_labels(pair, impostor.size, "group")
+    who = checked_labels(np.asarray(mated_subjects), genuine.size, "mated subject")
+    one, two = np.asarray(first_subjects), np.asarray(second_subjects)
+    if not one.shape == two.shape == impostor.shape:
+        raise InvalidScoresError(f"{one.size} and {two.size} subjects do not fit {impostor.size} pairs.")
+    names = np.unique(np.concatenate([own, pair]))
+    if names.size < 2:
+        raise EmptyClassError("differences between groups need at least two groups.")
+    match, miss = [], []
+    for number, name in enumerate(names):
+        mine, pairs = own == name, pair == name
+        if not mine.any() or not pairs.any():
+            raise EmptyClassError(f"group {name!r} has no mated or no non-mated pairs.")
+        people = np.unique(np.concatenate([np.asarray(who.names)[who.codes[mine]], one[pairs], two[pairs]]))
+        person, low, high = (
+            np.searchsorted(people, values)
+            for values in (np.asarray(who.names)[who.codes[mine]], one[pairs], two[pairs])
+        )
+        refused, wrong = genuine[mine] < threshold, impostor[pairs] >= threshold
+        trials = np.bincount(person, minlength=people.size).astype(np.float64)
+        errors = np.bincount(person, weights=refused, minlength=people.size)
+        every = ListedPairs(low, high, people.size)
+        false = ListedPairs(low[wrong], high[wrong], people.size)
+        found_match, found_miss = [], []
+        for weights in draw_weights(people.size, options.replicates, options.seed + number):
+            with np.errstate(invalid="ignore"):
+                found_match.append(false.weighted_pairs(weights) / every.weighted_pairs(weights))
+                found_miss.append((errors @ weights) / (trials @ weights))
+        match.append(np.concatenate(found_match))
+        miss.append(np.concatenate(found_miss))
+    rates = np.stack([np.stack(match), np.stack(miss)])  # (2, groups, replicates)
+    usable = np.all(np.isfinite(rates), axis=(0, 1))
+    if not usable.any():
+        raise EmptyClassError("no replicate has pairs in all groups.", hint="Groups so small cannot be compared.")
+    figures: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64]], float]] = {
+        "fmr_max_over_geometric_mean": lambda x, y: _over_geometric_mean(x),
+        "fnmr_max_over_geometric_mean": lambda x, y: _over_geometric_mean(y),
+        "fmr_max_over_min": lambda x, y: _over_min(x),
+        "fnmr_max_over_min": lambda x, y: _over_min(y),
+        "inequity_rate": lambda x, y: _inequity(x, y, alpha),
+        "garbe": lambda x, y: _garbe(x, y, alpha),
+        "fdr": lambda x, y: _fdr(x, y, alpha),
+    }
+    tail = (1 - options.level) / 2
+    intervals = {}
+    for label, figure in figures.items():
+        values = np.array([figure(rates[0, :, r], rates[1, :, r]) for r in np.flatnonzero(usable)])
+        # No interpolation: between a number and infinity there is nothing.
+        intervals[label] = (
+            float(np.quantile(values, tail, method="lower")),
+            float(np.quantile(values, 1 - tail, method="higher")),
+        )
+    return DifferentialIntervals(level=options.level, replicates=int(usable.sum()), **intervals)
 
 
 def non_mated_estimate(
