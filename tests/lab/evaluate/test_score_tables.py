@@ -217,8 +217,13 @@ def test_failures_to_acquire_are_counted_and_never_scored() -> None:
 def test_attempts_of_transactions_are_kept() -> None:
     columns = table()
     length = len(columns["score"])
-    found = read_scores({**columns, "transaction": np.arange(length) // 2, "attempt": np.arange(length) % 2})
+    found = read_scores({**columns, "transaction": np.arange(length), "attempt": np.zeros(length)})
     assert found.attempts is not None and len(found.attempts.score) == length
+    with pytest.raises(ScoreTableError) as caught:
+        read_scores({**columns, "transaction": np.arange(length) // 4, "attempt": np.zeros(length)})
+    text = "\n".join(caught.value.problems)
+    for part in ("mated and non-mated attempts", "attempts of two subjects", "stands twice in its transaction"):
+        assert part in text
 
 
 def test_groups_from_a_table_of_labels(tmp_path: Path) -> None:

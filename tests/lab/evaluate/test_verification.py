@@ -306,3 +306,16 @@ def test_thresholds_of_a_run_are_refused_when_people_are_in_both(tmp_path) -> No
 
 def test_packing_holds_no_python_objects(scores: ScoreSet) -> None:
     assert all(array.dtype.kind != "O" for array in pack(scores).values())
+
+
+def test_a_threshold_between_two_float32_scores_is_not_rounded_to_one() -> None:
+    value = np.float32(0.1)
+    above = float(value) + 1e-10  # rounds to the score itself in float32
+    found = evaluate.verification(
+        np.array([value, 0.9], dtype=np.float32),
+        probe_subjects=["a", "a"],
+        reference_subjects=["b", "a"],
+        thresholds_from=[above],
+        replicates=20,
+    )
+    assert found.thresholds[0].fmr.errors == 0

@@ -374,7 +374,8 @@ class _Reading:
 
     def finish(self) -> ScoreSet:
         """The score set, or every problem."""
-        problems = self._tally.problems()
+        attempts = self._joined_attempts()
+        problems = [*self._tally.problems(), *_transaction_problems(attempts)]
         if self._counts[0] == 0:
             problems.append("there is no non-mated comparison (two different subjects)")
         if self._counts[1] == 0 and self._options.need_mated:
@@ -411,7 +412,7 @@ class _Reading:
             failures=self._failures(),
             notes=self._notes(non_mated, mated),
             folds=folds,
-            attempts=self._joined_attempts(),
+            attempts=attempts,
             independent=self._independent,
         )
 
@@ -517,6 +518,27 @@ class _Reading:
             elif share > 0.1:
                 notes.append(f"one subject has {100 * share:.0f} % of the mated comparisons")
         return tuple(notes)
+
+
+def _transaction_problems(attempts: Attempts | None) -> list[str]:
+    """What a transaction may not be: half mated, of two people, or with one attempt twice."""
+    if attempts is None or not len(attempts.transaction):
+        return []
+    found = []
+    order = np.lexsort((attempts.attempt, attempts.transaction))
+    codes = attempts.transaction[order]
+    inside = np.diff(codes) == 0
+    for what, column in (
+        ("mated and non-mated attempts", attempts.mated),
+        ("attempts of two subjects", attempts.subject),
+    ):
+        differs = inside & (column[order][1:] != column[order][:-1])
+        if differs.any():
+            found.append(f"a transaction with {what}: {len(np.unique(codes[1:][differs])):,}")
+    again = inside & (np.diff(attempts.attempt[order]) == 0)
+    if again.any():
+        found.append(f"an attempt that stands twice in its transaction: {int(again.sum()):,}")
+    return found
 
 
 class _SeenPairs:

@@ -199,7 +199,8 @@ class ListedNonMated:
 
     def errors_at(self, threshold: float) -> Errors:
         """Exact."""
-        rows = np.flatnonzero(self.scores >= threshold)
+        # a float64 threshold: a plain float would be rounded to the dtype of the scores before it is compared
+        rows = np.flatnonzero(self.scores >= np.float64(threshold))
         rows = rows[np.argsort(-self.scores[rows], kind="stable")]
         return Errors(self.scores[rows], self.first[rows], self.second[rows], self.probe[rows], self.reference[rows])
 

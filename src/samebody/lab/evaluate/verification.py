@@ -273,7 +273,7 @@ class _Measuring:
 
     def fnmr_at(self, value: float, who: NDArray[np.bool_] | None = None) -> RateEstimate | None:
         """False non-match rate; of the mated comparisons where ``who`` is true."""
-        subject, wrong = self._mated.subject, self._mated.scores < value
+        subject, wrong = self._mated.subject, self._mated.scores < np.float64(value)
         if who is not None:
             subject, wrong = subject[who], wrong[who]
         if not len(wrong):
