@@ -182,6 +182,8 @@ def test_bad_searches_are_refused():
         search_outcomes([[np.nan]], ["a"], ["a"])
     with pytest.raises(InvalidScoresError, match="labels do not fit"):
         search_outcomes([[1.0]], ["a"], ["a", "b"])
+    with pytest.raises(InvalidScoresError, match="two kinds"):
+        search_outcomes([[1.0]], [1], ["1"])
     with pytest.raises(InvalidRateError, match="0 or more"):
         search_outcomes([[1.0]], ["a"], ["a"], failed_mated=-1)
     good = {

@@ -83,7 +83,9 @@ def search_outcomes(
     values = checked_scores(matrix.ravel(), "search").reshape(matrix.shape).astype(np.float64)
     gallery = checked_labels(reference_subjects, matrix.shape[1], "reference subject")
     probes = np.asarray(probe_subjects)
-    checked_labels(probes, matrix.shape[0], "probe subject")
+    known = checked_labels(probes, matrix.shape[0], "probe subject")
+    if isinstance(known.names[0], str) != isinstance(gallery.names[0], str):
+        raise InvalidScoresError("probe and reference subjects are of two kinds, text and numbers.", hint="Use one.")
     order = np.argsort(gallery.codes, kind="stable")
     starts = np.searchsorted(gallery.codes[order], np.arange(len(gallery)))
     best = np.maximum.reduceat(values[:, order], starts, axis=1)
