@@ -20,9 +20,7 @@ from samebody.types import Decision
 
 DEFAULT = policy_text("default")[0]
 
-INFORMATIONAL = (
-    "informational: [document.quality, document.forgery.compression, document.forgery.font, document.forgery.noise]"
-)
+INFORMATIONAL = "informational: [document.quality, document.forgery.font]"
 
 
 def mistakes_of(text: str) -> list[str]:
