@@ -83,7 +83,7 @@ def matching() -> list[str]:
 
     record = catalogue()["face/sface"]
     lines = [
-        "### Face matching (`samebody match operating-points`, [details](docs/results/sface-operating-points.md))",
+        "### Face matching (`samebody evaluate operating-points`, [details](docs/results/sface-operating-points.md))",
         "",
         "| population | FMR asked | threshold | FMR 95 % interval | FNMR (on small grey pictures) | |",
         "| --- | --- | --- | --- | --- | --- |",

@@ -30,9 +30,9 @@ def candidates(arguments: argparse.Namespace) -> None:
 
     from samebody.config import load_settings
     from samebody.face import FaceAnalyser
+    from samebody.lab.evaluate.evaluation_sets import population, read_fairface
+    from samebody.lab.evaluate.operating_points_run import acquire
     from samebody.measure import score_pairs
-    from samebody.pipeline.evaluation_sets import population, read_fairface
-    from samebody.pipeline.operating_points_run import acquire
 
     settings = load_settings()
     templates = acquire(read_fairface(arguments.data), FaceAnalyser(settings), settings)

@@ -9,6 +9,10 @@ import click
 COMMANDS = {
     "verification": ("samebody.cli.evaluate_verification", "1:1: thresholds, FMR, FNMR, DET, groups, quality"),
     "identification": ("samebody.cli.evaluate_identification", "1:N: FPIR, FNIR, selectivity, CMC"),
+    "operating-points": (
+        "samebody.cli.evaluate_operating_points",
+        "thresholds of an embedder, written into its record",
+    ),
     "pad": ("samebody.cli.evaluate_pad", "attack detection: APCER per species, BPCER"),
     "report": ("samebody.cli.evaluate_report", "runs as one HTML file, JSON and CSV"),
     "criteria": ("samebody.cli.evaluate_criteria", "check a run against acceptance criteria"),

@@ -15,11 +15,13 @@ COMMANDS = {
     "face": ("samebody.cli.face", "compare faces, assess face image quality"),
     "document": ("samebody.cli.document", "read documents, render specimens"),
     "models": ("samebody.cli.models", "list, show, pull and check model records"),
-    "match": ("samebody.cli.match", "measure operating points"),
     "evaluate": ("samebody.cli.evaluate", "measure scores, templates or models to the field's standards"),
     "compare-runs": ("samebody.cli.compare_runs", "compare two evaluation runs, check release gates"),
     "policy": ("samebody.cli.policy", "list and check policies"),
 }
+
+MOVED = {"match": "samebody evaluate operating-points"}
+"""Commands that have another name now; they answer with it."""
 
 
 class LazyGroup(click.Group):
@@ -31,6 +33,10 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of ``cmd_name`` and return its ``command``."""
+        if cmd_name in MOVED:
+            from samebody.cli.moved import moved
+
+            return moved(cmd_name, MOVED[cmd_name])
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command

@@ -182,3 +182,11 @@ def test_help_lists_the_commands_without_importing_numpy(capsys: pytest.CaptureF
     code += "assert 'numpy' not in sys.modules"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "verification" in found.stdout and "pad" in found.stdout
+
+
+def test_the_old_name_of_operating_points_answers_with_the_new_one(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["match"], ["match", "operating-points", "--data", "x", "--help"]):
+        with pytest.raises(SystemExit) as leave:
+            main(arguments)
+        assert leave.value.code == 64
+        assert "samebody evaluate operating-points" in capsys.readouterr().err

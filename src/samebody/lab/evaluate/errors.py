@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Sequence
 from types import ModuleType
 
-from samebody.errors import InputError, ResourceError, UsageError
+from samebody.errors import InputError, ResourceError
 
 SHOWN = 20
 """Problems spelled out in a message; the rest is counted."""
@@ -41,12 +41,6 @@ class MissingExtraError(ResourceError):
     """An optional package is needed and not installed."""
 
     code = "evaluate.missing_extra"
-
-
-class MovedCommandError(UsageError):
-    """A command was called under a name it no longer has."""
-
-    code = "usage.moved"
 
 
 def optional(module: str, why: str, extra: str = "lab") -> ModuleType:

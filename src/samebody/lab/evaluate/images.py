@@ -19,8 +19,8 @@ from samebody.lab.evaluate.errors import ScoreTableError
 from samebody.lab.evaluate.grey_maps import read_grey_map
 from samebody.lab.evaluate.results import Algorithm
 from samebody.lab.evaluate.sources import open_table, text_cells
+from samebody.lab.evaluate.template_cache import TemplateCache
 from samebody.lab.evaluate.templates import TemplateSet
-from samebody.pipeline.template_cache import TemplateCache
 from samebody.types import Image
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".pgm")

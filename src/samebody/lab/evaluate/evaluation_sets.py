@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from samebody.capture import decode_image
 from samebody.config import Limits
 from samebody.errors import InputError, UsageError
-from samebody.types import Image, SourceInfo
+from samebody.lab.evaluate.images import digest_of, load_picture
+from samebody.types import Image
 
 AGE_BANDS = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more than 70")
 FIRST_ADULT_BAND = AGE_BANDS.index("20-29")
@@ -72,15 +72,11 @@ class EvaluationSet:
     @property
     def digest(self) -> str:
         """SHA-256 over the sorted lines ``sha256  file``: what ``sha256sum`` prints, so that anybody can check it."""
-        lines = sorted(f"{sample.sha256}  {sample.file}\n" for sample in self.samples)
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return digest_of((sample.sha256, sample.file) for sample in self.samples)
 
     def load(self, sample: Sample, limits: Limits | None = None) -> Image:
         """Decode the picture of ``sample``; raises the typed errors of :func:`samebody.capture.decode_image`."""
-        path = self.root / sample.file
-        if path.suffix == ".pgm":
-            return _read_grey_map(path)
-        return decode_image(path, limits=limits)
+        return load_picture(self.root / sample.file, limits)
 
 
 def read_fairface(root: Path, name: str = "fairface") -> EvaluationSet:
@@ -128,32 +124,6 @@ def _digest(path: Path) -> str:
         raise DataSetError(f"{path} is named in the labels and is not there.")
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _read_grey_map(path: Path) -> Image:
-    """A binary portable grey map (P5, 8 bit) as RGB; evaluation data only, so the product's decoder needs none."""
-    fields: list[bytes] = []
-    data, at = path.read_bytes(), 0
-    while len(fields) < 4:
-        end = at
-        while end < len(data) and not data[end : end + 1].isspace():
-            end += 1
-        word = data[at:end]
-        if word.startswith(b"#"):
-            end = data.find(b"\n", at) if b"\n" in data[at:] else len(data)
-        elif word:
-            fields.append(word)
-        at = end + 1
-        if at > len(data):
-            break
-    try:
-        kind, width, height, depth = fields[0], *(int(field) for field in fields[1:])
-        grey = np.frombuffer(data, dtype=np.uint8, count=width * height, offset=at).reshape(height, width)
-    except (ValueError, IndexError):
-        raise DataSetError(f"{path} is no 8-bit grey map.") from None
-    if kind != b"P5" or depth != 255 or grey.size == 0:
-        raise DataSetError(f"{path} is no 8-bit grey map.")
-    return Image(np.repeat(grey[:, :, None], 3, axis=2), SourceInfo("pgm", len(data), width, height, colour="L"))
 
 
 # ------------------------------------------------------------------------------------------------- repeats of people

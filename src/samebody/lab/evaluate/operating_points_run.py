@@ -15,13 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samebody.config import Settings, load_settings
-from samebody.errors import InputError
 from samebody.face import FaceAnalyser
-from samebody.face.stream import ordered
-from samebody.measure import BootstrapOptions, EmptyClassError, RateEstimate, Threshold, binomial_interval
-from samebody.models import ModelRecord, catalogue, write_operating_points
-from samebody.models import ScoreHistogram as RecordHistogram
-from samebody.pipeline.evaluation_sets import (
+from samebody.lab.evaluate.evaluation_sets import (
     CREDITS,
     EvaluationSet,
     Repeats,
@@ -31,7 +26,8 @@ from samebody.pipeline.evaluation_sets import (
     read_orl,
     read_repeats,
 )
-from samebody.pipeline.operating_points import (
+from samebody.lab.evaluate.images import cached_entries, embed_picture, template_cache
+from samebody.lab.evaluate.operating_points import (
     GROUP_TARGETS,
     TARGETS,
     GroupResult,
@@ -45,14 +41,15 @@ from samebody.pipeline.operating_points import (
     measure_population,
     score_population,
 )
-from samebody.pipeline.template_cache import TemplateCache
+from samebody.measure import BootstrapOptions, EmptyClassError, RateEstimate, Threshold, binomial_interval
+from samebody.models import ModelRecord, catalogue, write_operating_points
+from samebody.models import ScoreHistogram as RecordHistogram
 from samebody.types import OperatingPoint
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, how far, out of how many)."""
 
 DEFAULT_POPULATION = "matched-adults"
-_SPOT_CHECKS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +138,7 @@ class Measurement:
     def provenance(self) -> dict[str, Any]:
         """What a reader needs to repeat the figures; nothing in it changes when they are repeated."""
         return {
-            "command": f"samebody match operating-points --model {self.record.id} --data DIR --write",
+            "command": f"samebody evaluate operating-points --model {self.record.id} --data DIR --write",
             "sets": [
                 {"name": s.name, "sha256_of_list": s.digest, "pictures": s.pictures, "failures_to_acquire": s.failed}
                 for s in self.sets
@@ -296,34 +293,16 @@ def acquire(
     Pictures without a usable face are failures to acquire, with their reason. Templates are cached for each embedding
     space and detector; a few cached ones are made again first, and the cache is dropped when they differ.
     """
-    record = analyser.embedder
-    detector = analyser.networks.records["face/yunet"].run_sha256
-    folder = settings.models_dir.parent / "evaluation-templates"
-    cache = TemplateCache(
-        folder / f"{record.embedding_space().digest}-{detector[:16]}", record.embedding_output.dimensions
-    )
     single = analyser.single_threaded()
-
-    def work(sample: Sample) -> tuple[Sample, NDArray[np.float32] | str]:
-        try:
-            analysis = single.template(chosen.load(sample, settings.limits), "selfie")
-        except InputError as error:  # a picture that cannot be decoded is a failure to acquire too
-            return sample, error.code
-        if analysis.template is None:
-            return sample, analysis.findings[0].reasons[0].code
-        return sample, analysis.template.vector
-
-    cached = [sample for sample in chosen.samples if sample.sha256 in cache]
-    checked = cached[:: max(1, len(cached) // _SPOT_CHECKS)][:_SPOT_CHECKS]
-    if fresh or not all(_agree(cache[sample.sha256], work(sample)[1]) for sample in checked):
-        cache.clear()
-    missing = [sample for sample in chosen.samples if sample.sha256 not in cache]
-    done = len(chosen.samples) - len(missing)
-    for sample, entry in ordered(work, missing, workers=settings.session_threads):
-        cache.put(sample.sha256, entry)
-        done += 1
-        progress(f"embedding {chosen.name}", done, len(chosen.samples))
-    cache.flush()
+    by_path = {chosen.root / sample.file: sample for sample in chosen.samples}
+    cache = cached_entries(
+        [(sample.sha256, path) for path, sample in by_path.items()],
+        lambda path: embed_picture(single, lambda: chosen.load(by_path[path], settings.limits)),
+        template_cache(analyser, settings),
+        workers=settings.session_threads,
+        fresh=fresh,
+        progress=lambda done, whole: progress(f"embedding {chosen.name}", done, whole),
+    )
     usable: list[tuple[Sample, NDArray[np.float32]]] = []
     failed: list[tuple[Sample, str]] = []
     for sample in chosen.samples:
@@ -335,16 +314,10 @@ def acquire(
     vectors = np.array([vector for _, vector in usable], dtype=np.float32)
     return Templates(
         tuple(sample for sample, _ in usable),
-        vectors.reshape(len(usable), record.embedding_output.dimensions),
+        vectors.reshape(len(usable), analyser.embedder.embedding_output.dimensions),
         tuple(sample for sample, _ in failed),
         tuple(reason for _, reason in failed),
     )
-
-
-def _agree(old: NDArray[np.float32] | str, new: NDArray[np.float32] | str) -> bool:
-    if isinstance(old, str) or isinstance(new, str):
-        return old is new or (isinstance(old, str) and isinstance(new, str) and old == new)
-    return bool(np.max(np.abs(old - new)) < 1e-4)
 
 
 def machine() -> dict[str, str]:

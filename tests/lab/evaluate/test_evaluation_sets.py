@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from samebody.errors import UsageError
-from samebody.pipeline.evaluation_sets import (
+from samebody.lab.evaluate.evaluation_sets import (
     AGE_BANDS,
     DataSetError,
     Sample,
@@ -24,6 +24,7 @@ from samebody.pipeline.evaluation_sets import (
     read_orl,
     read_repeats,
 )
+from samebody.lab.evaluate.grey_maps import GreyMapError
 
 
 def write_fairface(root: Path, rows: list[tuple[str, str, str]]) -> None:
@@ -98,7 +99,7 @@ def test_a_damaged_grey_map_is_refused(tmp_path, data):
     write_orl(tmp_path)
     found = read_orl(tmp_path)
     (tmp_path / found.samples[0].file).write_bytes(data)
-    with pytest.raises(DataSetError):
+    with pytest.raises(GreyMapError):
         found.load(found.samples[0])
 
 

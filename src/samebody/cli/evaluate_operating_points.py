@@ -1,4 +1,4 @@
-"""`samebody match`: measure the operating points that decisions rest on."""
+"""``samebody evaluate operating-points``: measure the scores that decisions rest on, and write them into a record."""
 
 from __future__ import annotations
 
@@ -12,17 +12,12 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from samebody.pipeline.operating_points_run import Measurement
+    from samebody.lab.evaluate.operating_points_run import Measurement
 
 REPEATS = Path("benchmarks/operating_points/fairface-repeats.csv")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def command() -> None:
-    """Measure the scores at which an embedder's comparisons are accepted."""
-
-
-@command.command("operating-points")
+@click.command("operating-points", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--model", default="face/sface", show_default=True, help="Record id of the embedder.")
 @click.option(
     "--data",
@@ -43,7 +38,7 @@ def command() -> None:
 @click.option("--seed", default=20260, show_default=True, type=int, help="Of the bootstrap.")
 @click.option("--extrapolate", is_flag=True, help="Extrapolate rates beyond the measured tail, and mark them.")
 @click.option("--fresh", is_flag=True, help="Embed all pictures again instead of using cached templates.")
-def operating_points(
+def command(
     model: str,
     data: Path,
     repeats: Path | None,
@@ -62,9 +57,9 @@ def operating_points(
     from rich.console import Console
 
     from samebody.errors import UsageError
+    from samebody.lab.evaluate.operating_points_page import page as render
+    from samebody.lab.evaluate.operating_points_run import measure
     from samebody.measure import BootstrapOptions
-    from samebody.pipeline.operating_points_page import page as render
-    from samebody.pipeline.operating_points_run import measure
 
     if repeats and no_repeats:
         raise UsageError("--repeats and --no-repeats contradict each other.")
@@ -93,7 +88,7 @@ def operating_points(
 
 
 def _command(model: str, repeats: Path | None, no_repeats: bool, extrapolate: bool, replicates: int, seed: int) -> str:
-    words = ["samebody match operating-points", f"--model {model}", "--data DIR"]
+    words = ["samebody evaluate operating-points", f"--model {model}", "--data DIR"]
     words += [f"--repeats {repeats.as_posix()}"] if repeats else ["--no-repeats"] if no_repeats else []
     words += [f"--replicates {replicates}", f"--seed {seed}", *(["--extrapolate"] if extrapolate else []), "--write"]
     return " ".join(words)

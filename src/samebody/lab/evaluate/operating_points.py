@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samebody.errors import NotMeasuredError
+from samebody.lab.evaluate.evaluation_sets import Population, Sample, population
 from samebody.measure import (
     INDICATIVE_BELOW,
     BootstrapOptions,
@@ -29,7 +30,6 @@ from samebody.measure import (
     threshold_from_tail,
     vertex_bootstrap,
 )
-from samebody.pipeline.evaluation_sets import Population, Sample, population
 from samebody.types import OperatingPoint
 
 TARGETS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from samebody.lab.evaluate.operating_points import Point, PopulationResult
+from samebody.lab.evaluate.operating_points_run import DEFAULT_POPULATION, Measurement
 from samebody.match import describe_population
 from samebody.measure import RateEstimate
-from samebody.pipeline.operating_points import Point, PopulationResult
-from samebody.pipeline.operating_points_run import DEFAULT_POPULATION, Measurement
 
 
 def page(measurement: Measurement, command: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from samebody.pipeline.template_cache import CacheNotWritableError, TemplateCache
+from samebody.lab.evaluate.template_cache import CacheNotWritableError, TemplateCache
 
 
 def vector(number: int) -> np.ndarray:

@@ -14,14 +14,14 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image as PillowImage
 
-from samebody.cli import match as cli
+from samebody.cli import evaluate_operating_points as cli
 from samebody.config import Settings
+from samebody.lab.evaluate import operating_points as points
+from samebody.lab.evaluate import operating_points_run as run
+from samebody.lab.evaluate.evaluation_sets import AGE_BANDS, DataSetError
+from samebody.lab.evaluate.operating_points_page import page
 from samebody.measure import BootstrapOptions, EmptyClassError, threshold_at_fmr
 from samebody.models import catalogue
-from samebody.pipeline import operating_points as points
-from samebody.pipeline import operating_points_run as run
-from samebody.pipeline.evaluation_sets import AGE_BANDS, DataSetError
-from samebody.pipeline.operating_points_page import page
 from samebody.types import Finding, Outcome, Reason, Template
 
 GROUPS = [(race, gender) for race in ("Black", "White") for gender in ("Female", "Male")]
@@ -220,7 +220,7 @@ def test_points_and_histogram_are_written_into_a_record_of_ones_own(sets, tmp_pa
 
 def test_the_page_holds_every_figure_that_it_promises(sets):
     found = measure(sets, repeats=sets.list)
-    text = page(found, "samebody match operating-points --data DIR")
+    text = page(found, "samebody evaluate operating-points --data DIR")
     for point in found.results["matched-adults"].points:
         assert f"{point.threshold.value:.4f}" in text
     for needle in ("CC BY 4.0", "AT&T", "indicative", "As published", found.sets[0].digest, found.repeats.sha256):
@@ -266,7 +266,7 @@ def test_extrapolated_points_are_marked_and_bounded(sets, monkeypatch):
 
 def test_the_command_prints_json_and_refuses_contradictions(sets, monkeypatch):
     monkeypatch.setenv("SAMEBODY_MODELS_DIR", str(sets.settings.models_dir))
-    arguments = ["operating-points", "--data", str(sets.root), "--replicates", "40", "--repeats", str(sets.list)]
+    arguments = ["--data", str(sets.root), "--replicates", "40", "--repeats", str(sets.list)]
     done = CliRunner().invoke(cli.command, [*arguments, "--json", "--page", str(sets.root / "page.md")])
     assert done.exit_code == 0, done.output
     answer = json.loads(done.stdout)
@@ -278,5 +278,5 @@ def test_the_command_prints_json_and_refuses_contradictions(sets, monkeypatch):
     assert "matched-adults" in shown.output and "indicative" in shown.output
     both = CliRunner().invoke(cli.command, [*arguments, "--no-repeats"])
     assert type(both.exception).__name__ == "UsageError"
-    missing = CliRunner().invoke(cli.command, ["operating-points", "--data", str(sets.root), "--repeats", "none.csv"])
+    missing = CliRunner().invoke(cli.command, ["--data", str(sets.root), "--repeats", "none.csv"])
     assert isinstance(missing.exception, DataSetError)
