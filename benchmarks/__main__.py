@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import face, pipeline
+from benchmarks import face, measure, pipeline
 from benchmarks.machine import describe_machine
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -19,11 +19,11 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repeats")
-    parser.add_argument("--only", choices=("face", "pipeline"), help="one part")
+    parser.add_argument("--only", choices=("face", "pipeline", "measure"), help="one part")
     options = parser.parse_args()
     machine = describe_machine()
     rows: list[dict[str, Any]] = []
-    for name, module in (("face", face), ("pipeline", pipeline)):
+    for name, module in (("face", face), ("pipeline", pipeline), ("measure", measure)):
         if options.only in (None, name):
             rows += module.run(quick=options.quick)
     console = Console()

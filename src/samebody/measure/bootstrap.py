@@ -321,9 +321,9 @@ def threshold_bootstrap(
     if not tail.shape == one.shape == two.shape or genuine.shape != owner.shape:
         raise InvalidScoresError("there must be one subject number for each score.")
     order = np.argsort(tail)[::-1]
-    tail, one, two = tail[order], one[order].astype(np.int32), two[order].astype(np.int32)
+    tail, ones, twos = tail[order], one[order].astype(np.int32), two[order].astype(np.int32)
     order = np.argsort(genuine)
-    genuine, owner = genuine[order], owner[order].astype(np.int32)
+    genuine, owners = genuine[order], owner[order].astype(np.int32)
     pairs = trials.pairs()
     found = [threshold_from_tail(tail, pairs, target) for target in targets]
     # Ascending false match rates: the walk through the scores meets them in this order.
@@ -342,7 +342,7 @@ def threshold_bootstrap(
         lines, total, possible = np.ascontiguousarray(weights.T[usable]), total[usable], possible[usable]
         # The slack keeps 0.29 of 100 at 29; sums of products of whole numbers are whole.
         allowed = np.floor(np.outer(total, rates) + 1e-6)
-        ranks = _weighted_ranks(one, two, lines, allowed, kernel)
+        ranks = _weighted_ranks(ones, twos, lines, allowed, kernel)
         short = ranks == len(tail)
         censored += np.count_nonzero(short, axis=0)
         boundary = tail[np.minimum(ranks, len(tail) - 1)]
@@ -352,8 +352,8 @@ def threshold_bootstrap(
             stops = np.searchsorted(genuine.astype(wide.dtype, copy=False), wide, side="left").astype(np.int64)
         else:
             stops = np.broadcast_to(below, again.shape).astype(np.int64)
-        refused = _weighted_prefixes(owner, lines, stops, kernel)
-        accepted = _weighted_errors(one, two, lines, fixed)
+        refused = _weighted_prefixes(owners, lines, stops, kernel)
+        accepted = _weighted_errors(ones, twos, lines, fixed)
         collected.append((again.astype(np.float64), refused / possible[:, None], accepted / total[:, None]))
     again, refused, accepted = (np.concatenate(parts) for parts in zip(*collected))
     if np.any(censored > CENSORED_AT_MOST * len(again)):

@@ -68,7 +68,7 @@ class _Binning:
         places = np.floor(scores * self.scale + self.shift)
         np.clip(places, -self.base, self.highest, out=places)
         places += self.base
-        return places.astype(np.int32)
+        return np.asarray(places, dtype=np.int32)
 
 
 def floor_bin(total: NDArray[np.integer], keep: int) -> int:
@@ -238,16 +238,17 @@ class _Counter:
         self._binning = _Binning.of(plan.bins)
         self._places = np.empty(plan.block[1], dtype=np.uint32)
         self._filled = 0
+        self._scores = np.empty(0, dtype=np.float32)
+        self._rows, self._columns = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
         # Without a floor from other tiles this one will list as many as are needed in all.
         needed = 0 if lowest else min(2 * plan.keep, SPARE)
         self._make_room(max(_FIRST, 2 * plan.block[1], needed))
 
     def _make_room(self, size: int) -> None:
-        old = (self._scores, self._rows, self._columns) if self._filled else ()
-        self._scores, self._rows = np.empty(size, np.float32), np.empty(size, np.int32)
-        self._columns = np.empty(size, np.int32)
-        for new, values in zip((self._scores, self._rows, self._columns), old):
-            new[: self._filled] = values[: self._filled]
+        part = slice(0, self._filled)
+        scores, rows, columns = np.empty(size, np.float32), np.empty(size, np.int32), np.empty(size, np.int32)
+        scores[part], rows[part], columns[part] = self._scores[part], self._rows[part], self._columns[part]
+        self._scores, self._rows, self._columns = scores, rows, columns
 
     def by_numba(self, scores: NDArray[np.float32], top: int, left: int) -> None:
         plan, row, binning = self._plan, 0, self._binning

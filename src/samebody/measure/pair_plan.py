@@ -162,7 +162,7 @@ def _tiles(bounds: NDArray[np.int32], meets: NDArray[np.bool_], rows: int) -> li
             bottom = min(int(bounds[cell + 1]), top + rows, total)
             cell += 1
         last = int(np.searchsorted(bounds, bottom - 1, side="right")) - 1
-        wanted = meets[first : last + 1].any(axis=0)
+        wanted = np.any(meets[first : last + 1], axis=0).tolist()
         ranges: list[list[int]] = []
         for other in range(first, cells):
             left, right = max(int(bounds[other]), top), int(bounds[other + 1])

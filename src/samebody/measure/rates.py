@@ -288,9 +288,9 @@ class SortedScores:
             both = np.concatenate([self.mated, self.non_mated]).astype(np.float64)
             both.sort(kind="stable")  # two runs in order: merged in one pass
             thresholds = np.append(both[np.append(True, both[1:] != both[:-1])], np.inf)
-            accepted = self.non_mated.size - np.searchsorted(self.non_mated, thresholds, side="left")
-            refused = np.searchsorted(self.mated, thresholds, side="left")
-            return DetCurve(thresholds, accepted / self.non_mated.size, refused / self.mated.size)
+            matched = self.non_mated.size - np.searchsorted(self.non_mated, thresholds, side="left")
+            missed = np.searchsorted(self.mated, thresholds, side="left")
+            return DetCurve(thresholds, matched / self.non_mated.size, missed / self.mated.size)
         room = self.mated.size + self.non_mated.size + 1
         thresholds, accepted, refused = (np.empty(room) for _ in range(3))
         count = compiled(merge_det)(self.mated, self.non_mated, thresholds, accepted, refused)
