@@ -14,6 +14,7 @@ COMMANDS = {
         "thresholds of an embedder, written into its record",
     ),
     "pad": ("samebody.cli.evaluate_pad", "attack detection: APCER per species, BPCER"),
+    "robustness": ("samebody.cli.evaluate_robustness", "corruptions and attacks: error against strength"),
     "report": ("samebody.cli.evaluate_report", "runs as one HTML file, JSON and CSV"),
     "criteria": ("samebody.cli.evaluate_criteria", "check a run against acceptance criteria"),
 }

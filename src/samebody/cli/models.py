@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from samebody.cli.models_card import command as card_command
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -17,7 +19,10 @@ _WIDE = 110
 
 @click.group()
 def command() -> None:
-    """List, show, pull and check the records of models, example photographs and fonts."""
+    """List, show, pull and check the records of models, example photographs and fonts; write model cards."""
+
+
+command.add_command(card_command)
 
 
 @command.command(name="list")

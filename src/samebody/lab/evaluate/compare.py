@@ -248,7 +248,7 @@ def compare_runs(
     ones = np.ones((1, len(pair.subjects)))
     points = [{key: float(values[0]) for key, values in side.rates(ones).items()} for side in sides]
     drawn = replicate_rates(sides, len(pair.subjects), options)
-    kept = [key for key in points[0] if key in points[1] and not _trivial(key, sides)]
+    kept = sorted((k for k in points[0] if k in points[1] and not _trivial(k, sides)), key=lambda k: _place(k, pair))
     differences, multiplier = _judge(pair, sides, points, drawn, kept, options)
     notes = list(pair.notes)
     fixed = [target for target in chosen if not all(side.refits(target) for side in sides)]
@@ -304,6 +304,13 @@ def _targets(a: Run, b: Run, asked: Sequence[float]) -> tuple[float, ...]:
             hint="Evaluate both with the same rates.",
         )
     return tuple(sorted(wanted, reverse=True))
+
+
+def _place(key: Key, pair: PairedRuns) -> tuple[int, float, int]:
+    """Misses before false matches before failures, loose thresholds before strict ones, all before the groups."""
+    metric, target, group = key
+    number = -1 if group == ALL else pair.group_names.index(group)
+    return ("fnmr", "fmr", "fta").index(metric), -(target or 0.0), number
 
 
 def _trivial(key: Key, sides: Sequence[SideRates]) -> bool:

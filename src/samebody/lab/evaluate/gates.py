@@ -14,6 +14,7 @@ from samebody.lab.evaluate.results import plain
 from samebody.lab.evaluate.rules import RuleFileError, Rules, load_rules
 
 EACH = "each"
+_ENDS = {"estimate": "estimate", "lower": "lower end", "upper": "upper end"}
 _LIMITS = ("beyond_interval", "worse_by_points", "worse_by_factor")
 
 
@@ -176,7 +177,7 @@ def _judged(gate: Gate, entry: Difference) -> GateOutcome:
     each = gate.group == EACH
     low, high = entry.simultaneous if each else entry.interval
     figures = (
-        f"{100 * entry.a:.4g} % to {100 * entry.b:.4g} %, difference {100 * entry.difference:+.3g} points "
+        f"A {100 * entry.a:.4g} %, B {100 * entry.b:.4g} %, difference {100 * entry.difference:+.3g} points "
         f"({100 * low:+.3g} to {100 * high:+.3g}{', simultaneous' if each else ''})"
     )
     status: Literal["kept", "broken", "not judged"]
@@ -185,7 +186,7 @@ def _judged(gate: Gate, entry: Difference) -> GateOutcome:
         status = "not judged"
     elif gate.worse_by_factor is not None:
         reached = _factor(gate, entry, low)
-        figures += f"; factor {'more than any' if reached == float('inf') else f'{reached:.3g}'} by the {gate.judge}"
+        figures += f"; factor {reached:.3g} by the {_ENDS[gate.judge]}"
         status = "broken" if reached > gate.worse_by_factor else "kept"
     else:
         limit = (gate.worse_by_points or 0.0) / 100
