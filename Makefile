@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test test-full lint bench figures clean
+.PHONY: help demo test test-full lint bench figures results clean
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
@@ -33,6 +33,9 @@ lint: $(READY)  ## ruff, mypy strict on src, floors
 
 bench: $(READY) ## time the main job against its peers in one run; prints ratios
 	$(BIN)/python -m benchmarks
+
+results: $(READY) ## measure the recogniser on public sets (SAMEBODY_DATA) and rewrite docs/results/evaluate-*.md
+	$(BIN)/python -m benchmarks.evaluation_results
 
 clean:          ## remove the virtual environment and what the demo wrote
 	rm -rf $(VENV) demo-out

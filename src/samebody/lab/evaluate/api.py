@@ -159,6 +159,12 @@ def evaluate_verification(
     if not algorithm.id:
         algorithm = replace(algorithm, id="unnamed")
 
+    if split is not None or thresholds_from is not None:
+        # a threshold from elsewhere may give more false matches here than its target: keep some more scores exactly
+        table, compare = table or TableOptions(), compare or CompareOptions()
+        table = replace(table, keep_fmr=min(3 * table.keep_fmr, 0.5))
+        compare = replace(compare, keep_fmr=min(3 * compare.keep_fmr, 0.5))
+
     def scored(chosen: object) -> ScoreSet:
         found = score_set(chosen, pairs=pairs, table=table, compare=compare, progress=progress)
         return without_mated(found) if non_mated_only else found
