@@ -107,7 +107,7 @@ def figures(mated: NDArray[np.float64], non_mated: NDArray[np.float64]) -> tuple
 
 
 def _one_rank_apart(mated: NDArray[np.float64], non_mated: NDArray[np.float64], theirs: Sequence[float]) -> bool:
-    """Whether FNMRs are ours but for the convention, which moves a threshold by a rank or two of the non-mated scores."""
+    """Whether FNMRs are ours but for the convention, which moves a threshold by a rank or two of the scores."""
     scores, rank = SortedScores(mated, non_mated), 2 / len(non_mated)
     bounds = [(scores.fnmr_at_fmr(t + rank), scores.fnmr_at_fmr(max(t - rank, 0.0))) for t in FMRS]
     return all(low <= value <= high for (low, high), value in zip(bounds, theirs, strict=True))

@@ -56,7 +56,11 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         if function.__name__ not in _machine_code:
             import numba
 
-            _machine_code[function.__name__] = numba.njit(nogil=True, cache=True)(function)
+            try:
+                code = numba.njit(nogil=True, cache=True)(function)
+            except RuntimeError:  # no folder to keep it in can be written to
+                code = numba.njit(nogil=True)(function)
+            _machine_code[function.__name__] = code
         return _machine_code[function.__name__]
 
 

@@ -7,6 +7,7 @@ numbers, and the list of largest scores is cut at a floor that follows from the 
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -167,7 +168,13 @@ def exact_scores(
     """
     exact = np.empty(len(rows), dtype=np.float32)
     if chosen_kernel(kernel) == "numba":
-        compiled(pair_products)(matrix, rows.astype(np.int32), columns.astype(np.int32), exact)
+        one, two, products = rows.astype(np.int32), columns.astype(np.int32), compiled(pair_products)
+        parts = [slice(start, start + (1 << 17)) for start in range(0, len(rows), 1 << 17)]
+        if len(parts) < 2:
+            products(matrix, one, two, exact)
+            return exact
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            list(pool.map(lambda part: products(matrix, one[part], two[part], exact[part]), parts))
         return exact
     for start in range(0, len(rows), 32768):
         part = slice(start, start + 32768)
