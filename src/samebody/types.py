@@ -370,7 +370,7 @@ class LayerAssurance:
     note: str = ""
 
 
-VERDICT_SCHEMA_VERSION = "1.0"
+VERDICT_SCHEMA_VERSION = "1.1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def test_a_genuine_pair_exits_with_review_and_prints_the_verdict_as_json(picture
     done = run("--selfie", pictures.selfie, "--document", pictures.document, "--json", "--report", report)
     assert done.returncode == 3, done.stderr
     verdict = json.loads(done.stdout)
-    assert verdict["decision"] == "review" and verdict["schema_version"] == "1.0"
+    assert verdict["decision"] == "review" and verdict["schema_version"] == "1.1"
     assert report.read_text().startswith("<!doctype html>")
 
 

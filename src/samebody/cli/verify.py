@@ -103,6 +103,9 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
         console.print("\n[b]Why[/b]")
         for reason in verdict.reasons:
             console.print(f"  • {escape(reason.message)} [dim]{reason.code}[/]")
+    match = next((finding for finding in verdict.findings if finding.check == "face.match"), None)
+    if match is not None and "reliability" in match.details:
+        console.print(f"\n[dim]{escape(match.details['reliability']['sentence'])}[/]")
     if verdict.next_steps:
         console.print("\n[b]What the person can do now[/b]")
         for step in verdict.next_steps:

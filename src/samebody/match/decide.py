@@ -16,6 +16,7 @@ def decide_match(
     fmr: float,
     population: str = "matched-adults",
     allow_extrapolated: bool = False,
+    quality: float | None = None,
 ) -> Finding:
     """Hold a comparison against the record's operating point at ``fmr``.
 
@@ -28,6 +29,8 @@ def decide_match(
         fmr: false match rate that the policy asks for.
         population: of the non-mated pairs behind the point.
         allow_extrapolated: whether a point beyond the measured tail may be used.
+        quality: the lower unified quality of the two pictures, 0-100, where it is known. It decides nothing; where the
+            record has a calibration it tells which of its lines and miss rates to show in ``details["reliability"]``.
 
     Raises:
         NotMeasuredError: the record has no such operating point.
@@ -45,6 +48,9 @@ def decide_match(
         )
     evidence = score_evidence(comparison.score, record, point)
     accepted = comparison.score >= point.threshold
+    details = evidence.to_dict()
+    if record.reliability is not None:
+        details["reliability"] = record.reliability.likelihood(comparison.score, quality, point.threshold).to_dict()
     reasons = [] if accepted else [_difference(evidence, point)]
     return Finding(
         CHECK,
@@ -53,7 +59,7 @@ def decide_match(
         operating_point=point,
         reasons=(*reasons, *_cautions(point)),
         model_ids=(record.label,),
-        details=evidence.to_dict(),
+        details=details,
     )
 
 

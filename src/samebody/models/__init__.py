@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from samebody.models.catalogue import Catalogue, catalogue, read_records, write_operating_points
+from samebody.models.catalogue import Catalogue, catalogue, read_records, write_operating_points, write_reliability
 from samebody.models.contracts import ALIGNMENT_TEMPLATES, ARCFACE_112, EmbeddingOutput, ImageInput
 from samebody.models.points import ScoreHistogram
 from samebody.models.record import ModelRecord
+from samebody.models.reliability import LikelihoodRatio, Reliability
 from samebody.models.sessions import (
     close_sessions,
     embed,
@@ -39,8 +40,10 @@ __all__ = [
     "Catalogue",
     "EmbeddingOutput",
     "ImageInput",
+    "LikelihoodRatio",
     "ModelRecord",
     "PullResult",
+    "Reliability",
     "ScoreHistogram",
     "catalogue",
     "close_sessions",
@@ -54,4 +57,5 @@ __all__ = [
     "require_all",
     "weights_path",
     "write_operating_points",
+    "write_reliability",
 ]

@@ -15,6 +15,7 @@ from samebody.config import Settings, load_settings
 from samebody.models.errors import RecordError, UnknownModelError
 from samebody.models.points import ScoreHistogram, Sidecar, sidecar_path, write_sidecar
 from samebody.models.record import FILE_TASKS, ModelRecord
+from samebody.models.reliability import Reliability
 from samebody.types import OperatingPoint
 
 BUNDLED_RECORDS = Path(__file__).parent / "records"
@@ -95,7 +96,8 @@ def write_operating_points(
 ) -> Path:
     """Write measured operating points beside an embedder's record, atomically; returns the sidecar's path.
 
-    The points are bound to the record's embedding space, and the space does not change by writing them.
+    The points are bound to the record's embedding space, and the space does not change by writing them. What the old
+    sidecar says of single comparisons stays, as long as it was measured in the same space.
 
     Args:
         record: id, path of the record's TOML file, or the record itself.
@@ -127,6 +129,7 @@ def write_operating_points(
             provenance=dict(provenance or {}),
             operating_points=ordered,
             score_histogram=histogram,
+            reliability=_kept_reliability(found),
         )
     except ValidationError as error:
         _raise_on(_mistakes(found.path, error))
@@ -134,6 +137,44 @@ def write_operating_points(
     written = write_sidecar(found.path, sidecar)
     _bundled.cache_clear()
     return written
+
+
+def write_reliability(
+    record: str | ModelRecord, reliability: Reliability | None, *, settings: Settings | None = None
+) -> Path:
+    """Write what a single comparison says into the sidecar of a record; its operating points stay as they are.
+
+    Args:
+        record: id, or the record itself.
+        reliability: the measured part; None takes it out.
+        settings: where an id is looked up.
+
+    Raises:
+        RecordError: the record was not read from a file, or has no sidecar of its own space to write it into.
+        NotWritableError, DiskFullError: when the folder cannot take the file.
+    """
+    found = catalogue(settings)[record] if isinstance(record, str) else record
+    if found.path is None or not sidecar_path(found.path).is_file():
+        raise RecordError(
+            f"{found.id} has no measured operating points to write beside.",
+            hint=f"Run: samebody evaluate operating-points --model {found.id} --data DIR --write",
+        )
+    old = Sidecar.model_validate_json(sidecar_path(found.path).read_text(encoding="utf-8"))
+    if old.space != found.embedding_space().digest:
+        raise RecordError(f"{found.id} has operating points of another embedding space.", hint="Measure them again.")
+    written = write_sidecar(found.path, old.model_copy(update={"reliability": reliability}))
+    _bundled.cache_clear()
+    return written
+
+
+def _kept_reliability(record: ModelRecord) -> Reliability | None:
+    """The part of the old sidecar that a measurement of operating points leaves alone."""
+    assert record.path is not None
+    try:
+        old = Sidecar.model_validate_json(sidecar_path(record.path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError):
+        return None
+    return old.reliability if old.space == record.embedding_space().digest else None
 
 
 def read_provenance(record: ModelRecord) -> dict[str, Any]:
@@ -195,7 +236,7 @@ def _read_record(path: Path, *, bundled: bool, with_sidecar: bool = True) -> tup
                 f"{sidecar_file}: space: measured in {sidecar.space}, the record's space is "
                 f"{record.embedding_space().digest}; measure again"
             ]
-        return record.with_points(sidecar.operating_points, sidecar.score_histogram), []
+        return record.with_points(sidecar.operating_points, sidecar.score_histogram, sidecar.reliability), []
     except (OSError, UnicodeDecodeError) as error:
         return None, [f"{sidecar_file}: {error}"]
     except ValidationError as error:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from samebody.errors import NotMeasuredError
 from samebody.models.errors import DiskFullError, NotWritableError
+from samebody.models.reliability import Reliability
 from samebody.types import OperatingPoint
 
 SIDECAR_SUFFIX = ".points.json"
@@ -122,6 +123,7 @@ class Sidecar(BaseModel):
         space: digest of the embedding space that was measured; another space's points are refused.
         provenance: how, when and from what the points were measured; JSON-ready, free-form.
         operating_points, score_histogram: as in the record.
+        reliability: what a single comparison says; optional, with a version of its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -131,6 +133,7 @@ class Sidecar(BaseModel):
     provenance: dict[str, Any] = Field(default_factory=dict)
     operating_points: tuple[MeasuredPoint, ...] = ()
     score_histogram: ScoreHistogram | None = None
+    reliability: Reliability | None = None
 
 
 def check_points(points: Iterable[OperatingPoint]) -> None:

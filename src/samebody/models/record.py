@@ -17,6 +17,7 @@ from samebody.models.contracts import (
 )
 from samebody.models.errors import ContractError
 from samebody.models.points import MeasuredPoint, ScoreHistogram, check_points, find_point
+from samebody.models.reliability import Reliability
 from samebody.types import EmbeddingSpace, OperatingPoint
 
 FileFormat = Literal["onnx", "tflite", "zip", "ttf", "otf", "png", "jpeg"]
@@ -219,6 +220,7 @@ class ModelRecord(BaseModel):
         input, output: the contracts; None for examples and fonts.
         licence, provenance, credit: whose it is and what it may be used for.
         operating_points, score_histogram: measured error rates; a sidecar file may hold them.
+        reliability: what a single comparison says, where that was measured; stands in the sidecar.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -240,6 +242,7 @@ class ModelRecord(BaseModel):
     credit: Credit | None = None
     operating_points: tuple[MeasuredPoint, ...] = ()
     score_histogram: ScoreHistogram | None = None
+    reliability: Reliability | None = None
 
     _path: Path | None = PrivateAttr(default=None)
     _bundled: bool = PrivateAttr(default=False)
@@ -265,7 +268,7 @@ class ModelRecord(BaseModel):
             and isinstance(self.output, EmbeddingOutput)
         ):
             mistakes.append("a face embedder needs an aligned image input and an embedding output")
-        if self.task != "face-embedding" and (self.operating_points or self.score_histogram):
+        if self.task != "face-embedding" and (self.operating_points or self.score_histogram or self.reliability):
             mistakes.append("only an embedder has operating points")
         expected = {"example": {"png", "jpeg"}, "font": {"ttf", "otf"}}.get(self.task, {"onnx", "tflite"})
         if self.run_format not in expected:
@@ -356,10 +359,17 @@ class ModelRecord(BaseModel):
         copy._bundled = bundled
         return copy
 
-    def with_points(self, points: tuple[OperatingPoint, ...], histogram: ScoreHistogram | None) -> ModelRecord:
+    def with_points(
+        self,
+        points: tuple[OperatingPoint, ...],
+        histogram: ScoreHistogram | None,
+        reliability: Reliability | None = None,
+    ) -> ModelRecord:
         """A copy with the operating points of a sidecar, checked as if they stood in the record."""
-        fields = self.model_dump(exclude={"operating_points", "score_histogram"})
-        copy = ModelRecord.model_validate({**fields, "operating_points": points, "score_histogram": histogram})
+        fields = self.model_dump(exclude={"operating_points", "score_histogram", "reliability"})
+        copy = ModelRecord.model_validate(
+            {**fields, "operating_points": points, "score_histogram": histogram, "reliability": reliability}
+        )
         return copy.located(cast(Path, self._path), bundled=self._bundled)
 
 

@@ -201,7 +201,15 @@ class Verifier:
             demand.fmr,
             population=demand.population,
             allow_extrapolated=demand.allow_extrapolated,
+            quality=_lower_quality(probe, enrolled),
         )
+
+
+def _lower_quality(one: FaceAnalysis, two: FaceAnalysis) -> float | None:
+    """The lower unified quality of the two pictures; None where one was not assessed."""
+    if one.quality is None or two.quality is None:
+        return None
+    return float(min(one.quality.unified, two.quality.unified))
 
 
 @functools.cache

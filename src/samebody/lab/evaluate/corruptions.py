@@ -1,4 +1,4 @@
-"""What goes wrong with a picture between a face and a file: nine corruptions, each with its strength in a physical unit.
+"""What goes wrong with a picture between a face and a file: nine corruptions, their strengths in physical units.
 
 Blur and motion are given in pixels of a face whose eyes stand :data:`REFERENCE_EYES` pixels apart and are scaled to the
 face at hand, so that one strength means the same on small and on large pictures. Noise, compression and exposure act on

@@ -176,7 +176,18 @@ def _match(case: Verification, records: Mapping[str, Any]) -> dict[str, Any] | N
             point.threshold if point else None,
             f"FMR {point.fmr:g} at" if point else "",
         )
-    return {"finding": finding, "point": point, "chart": chart, "histogram": histogram}
+    return {
+        "finding": finding,
+        "point": point,
+        "chart": chart,
+        "histogram": histogram,
+        "reliability": _reliability(finding),
+    }
+
+
+def _reliability(finding: Finding) -> Mapping[str, Any] | None:
+    found = finding.details.get("reliability")
+    return found if isinstance(found, Mapping) else None
 
 
 def _qualities(case: Verification) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -66,7 +66,7 @@ class AttackOptions:
     strengths: tuple[float, ...] = (4.0, 8.0, 16.0)
     queries: int = 200
     steps: int = 20
-    bootstrap: BootstrapOptions = BootstrapOptions(replicates=300)
+    bootstrap: BootstrapOptions = field(default_factory=lambda: BootstrapOptions(replicates=300))
     seed: int = 20260
 
 

@@ -1,4 +1,4 @@
-"""Printed patches: a piece of paper on the face, its colours searched for by queries, judged through the whole pipeline.
+"""Printed patches: a piece of paper on the face, its colours found by queries, judged through the whole pipeline.
 
 The search sees aligned crops with the patch drawn at random places, sizes, turns and brightness (expectation over
 transformations). The judgement draws the patch onto the photograph instead, again at random, and lets detection,
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -64,7 +64,7 @@ class PatchOptions:
     turn: float = 10.0
     scale: float = 0.15
     gain: float = 0.2
-    bootstrap: BootstrapOptions = BootstrapOptions(replicates=300)
+    bootstrap: BootstrapOptions = field(default_factory=lambda: BootstrapOptions(replicates=300))
     seed: int = 20260
 
     @property
