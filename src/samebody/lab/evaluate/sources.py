@@ -256,6 +256,7 @@ class Names:
 
     def __init__(self) -> None:
         self._codes: dict[str, int] = {}
+        self._cells: dict[Any, int] = {}
 
     def __len__(self) -> int:
         return len(self._codes)
@@ -264,13 +265,16 @@ class Names:
         """(rows,) code of each cell; numbers are named by how they are written (``7``, not ``7.0``)."""
         if column.dtype.kind in "iub":
             distinct, inverse = np.unique(column, return_inverse=True)
-            known = self._known([str(cell) for cell in distinct.tolist()])
-            return np.asarray(known, dtype=np.int32)[inverse]
-        return np.asarray(self._known(text_cells(column)), dtype=np.int32)
+            return self._looked_up(distinct.tolist())[inverse]
+        return self._looked_up(column.tolist())
 
-    def _known(self, cells: list[str]) -> list[int]:
-        codes = self._codes
-        return [codes.setdefault(cell, len(codes)) for cell in cells]
+    def _looked_up(self, cells: list[Any]) -> NDArray[np.int32]:
+        """Codes of cells; each distinct one is turned into text once."""
+        known, codes = self._cells, self._codes
+        for cell in dict.fromkeys(cells):
+            if cell not in known:
+                known[cell] = codes.setdefault(_text(cell), len(codes))
+        return np.fromiter(map(known.__getitem__, cells), dtype=np.int32, count=len(cells))
 
     def find(self, name: str) -> int | None:
         """The code of a name that was seen."""
@@ -283,19 +287,19 @@ class Names:
 
 def text_cells(column: Column) -> list[str]:
     """Cells as text, trimmed; ``None`` and NaN become ``''``."""
-    cells: list[str] = []
-    for cell in column.tolist():
-        if isinstance(cell, str):
-            cells.append(cell.strip())
-        elif cell is None or cell != cell:
-            cells.append("")
-        elif isinstance(cell, float) and cell.is_integer():
-            cells.append(str(int(cell)))
-        elif isinstance(cell, bytes):
-            cells.append(cell.decode("utf-8", "replace").strip())
-        else:
-            cells.append(str(cell))
-    return cells
+    return [_text(cell) for cell in column.tolist()]
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, str):
+        return cell.strip()
+    if cell is None or cell != cell:
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "replace").strip()
+    return str(cell)
 
 
 def numbers(column: Column) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:

@@ -64,7 +64,7 @@ from samebody.measure.transactions import TransactionResult, measure_transaction
 TARGETS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 DET_POINTS = 600
 _BAND_NODES = 12
-_BAND_ERRORS = 100_000
+_BAND_ERRORS = 30_000
 """More false matches than this at a point of the DET: its band is carried on from the last one below."""
 _CURVE_STEPS = 500
 
