@@ -132,3 +132,18 @@ def test_listed_pairs_are_compared_and_checked() -> None:
         compare_templates(chosen, PairList(("nobody/1",), (names[1],)))
     with pytest.raises(EmptyClassError):
         compare_templates(chosen, PairList((names[0],), (names[1],)))
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_counts_the_same_in_two_processes_named_in_the_result() -> None:
+    pytest.importorskip("ray")
+    from samebody.lab.evaluate import VerificationOptions, evaluate_verification
+    from samebody.measure import BootstrapOptions
+
+    chosen = templates(600, 4)
+    options = VerificationOptions(bootstrap=BootstrapOptions(replicates=20))
+    here, _ = evaluate_verification(chosen, compare=CompareOptions(listed=10), options=options)
+    there, _ = evaluate_verification(chosen, compare=CompareOptions(engine="ray", workers=2), options=options)
+    assert there.provenance.engine["engine"] == "ray" and len(there.provenance.engine["processes"].split()) == 2
+    assert here.provenance.engine["engine"] == "local"
+    assert (here.thresholds, here.groups, here.cross_groups) == (there.thresholds, there.groups, there.cross_groups)

@@ -26,7 +26,7 @@ def draw(result: VerificationResult) -> Figure:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure = optional("matplotlib.figure", "a plot").Figure(figsize=(11, 4.5), layout="constrained")
+    figure: Figure = optional("matplotlib.figure", "a plot").Figure(figsize=(11, 4.5), layout="constrained")
     left, right = figure.subplots(1, 2)
     for name, histogram in result.histograms.items():
         density = np.asarray(histogram.counts, dtype=np.float64) / max(histogram.total, 1)

@@ -334,10 +334,13 @@ class Provenance:
     Attributes:
         command: as it would be typed.
         version: of samebody.
-        created: UTC, ISO 8601; the only thing that changes when the same command is run again.
+        created: UTC, ISO 8601.
         seed, replicates, level: of the bootstrap.
         machine: processor, cores, library versions.
         thresholds_from: name and digest of the set that thresholds come from; empty when the same.
+        engine: who counted all pairs: ``engine``, ``kernel``, ``workers``, ``processes``; empty when none were counted.
+
+    ``created``, ``machine`` and ``engine`` may differ when the same command is run again; no figure does.
     """
 
     command: str
@@ -348,6 +351,7 @@ class Provenance:
     level: float
     machine: Mapping[str, str] = field(default_factory=dict)
     thresholds_from: str = ""
+    engine: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,7 @@ def pack(scores: ScoreSet) -> dict[str, NDArray[Any]]:
         "dropped": dict(scores.dropped),
         "notes": list(scores.notes),
         "independent": scores.independent,
+        "engine": dict(scores.engine),
     }
     arrays: dict[str, NDArray[Any]] = {
         "subjects": scores.subjects,
@@ -276,4 +277,5 @@ def _unpack(arrays: Mapping[str, NDArray[Any]]) -> ScoreSet:
         meta["independent"],
         arrays.get("sample_subject"),
         arrays.get("sample_quality"),
+        meta.get("engine", {}),
     )

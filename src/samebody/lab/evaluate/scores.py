@@ -520,6 +520,7 @@ class ScoreSet:
         attempts: of transactions, when the table numbers them.
         sample_subject: (m,) code of the subject of each sample; None where not known.
         sample_quality: (m,) float32 quality of each sample, NaN where unknown; None where no quality is known.
+        engine: who counted, where the all-pairs engine did: ``engine``, ``kernel``, ``workers``, ``processes``.
         independent: no subject is known, so comparisons are taken as independent; ``subjects`` then has one entry.
     """
 
@@ -537,6 +538,7 @@ class ScoreSet:
     independent: bool = False
     sample_subject: Codes | None = field(default=None, repr=False)
     sample_quality: NDArray[np.float32] | None = field(default=None, repr=False)
+    engine: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.subject_group) != len(self.subjects):

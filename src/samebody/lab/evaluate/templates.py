@@ -232,7 +232,7 @@ class CompareOptions:
     """How templates are compared.
 
     Attributes:
-        listed: so many pairs are listed one by one; more are counted.
+        listed: so many pairs are listed one by one; more are counted. A cluster always counts.
         keep_fmr: share of the non-mated scores, the highest, kept exactly when they are counted.
         engine: ``local`` or ``ray``, for counting.
         workers: threads or Ray workers; None takes one for each core.
@@ -269,7 +269,7 @@ def compare_templates(
     if pairs is not None:
         return coded.listed(*coded.places(pairs), notes=pairs.notes, pairs=pairs)
     count = len(templates)
-    if count * (count - 1) // 2 <= options.listed:
+    if options.engine == "local" and count * (count - 1) // 2 <= options.listed:
         first, second = np.triu_indices(count, 1)
         return coded.listed(first.astype(np.int32), second.astype(np.int32))
     return coded.counted(options, progress)
@@ -394,7 +394,14 @@ class _Coded:
                 pairs=found.pairs,
             ),
         )
-        return self._score_set(mated, counted, (), self._lost_of_all(), None, None)
+        run = found.run
+        made_by = {
+            "engine": run.engine,
+            "kernel": run.kernel,
+            "workers": str(run.workers),
+            "processes": " ".join(run.processes),
+        }
+        return replace(self._score_set(mated, counted, (), self._lost_of_all(), None, None), engine=made_by)
 
     def _lost(self, pairs: PairList, there: NDArray[np.bool_]) -> tuple[int, int]:
         owner = dict(zip(self._set.samples.tolist(), self._set.subjects.tolist()))

@@ -163,6 +163,7 @@ def measure_verification(
             level=options.bootstrap.level,
             machine={"python": platform.python_version(), "numpy": version("numpy"), "machine": platform.machine()},
             thresholds_from="; ".join(sorted({given.source for given in options.given})),
+            engine=dict(scores.engine),
         ),
         groups=groups,
         cross_groups=cross,
