@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from samebody.lab.evaluate.results import Algorithm, DataSet, VerificationResult
 from samebody.lab.evaluate.runs import Run, load_run, save_run
-from samebody.lab.evaluate.scores import Failures, ListedNonMated, MatedScores, ScoreSet
+from samebody.lab.evaluate.scores import CountedNonMated, Failures, GraphOfPairs, ListedNonMated, MatedScores, ScoreSet
 from samebody.lab.evaluate.verification import VerificationOptions, measure_verification
 from samebody.measure import BootstrapOptions
 
@@ -102,3 +103,45 @@ def written(folder: Path, scores: ScoreSet, name: str = "toy/a", **options: obje
     """A run folder of a score set."""
     save_run(folder, measured(scores, name, **options), scores)  # type: ignore[arg-type]
     return load_run(folder)
+
+
+def counted(scores: ScoreSet, keep: int) -> ScoreSet:
+    """The same scores with the non-mated comparisons counted, the ``keep`` highest of them (ties whole) kept."""
+    listed = scores.non_mated
+    assert isinstance(listed, ListedNonMated)
+    low, high, bins = -1.0, 1.0, 4096
+    order = np.argsort(-listed.scores, kind="stable")
+    floor = float(listed.scores[order][keep - 1])
+    rows = order[listed.scores[order] >= floor]
+    one, two = scores.subject_group[listed.first], scores.subject_group[listed.second]
+    pairs = np.unique(np.stack([np.minimum(one, two), np.maximum(one, two)], axis=1), axis=0)
+    bin_ = np.clip(((listed.scores.astype(np.float64) - low) / (high - low) * bins).astype(int), 0, bins - 1)
+    counts = np.zeros((len(pairs), bins), dtype=np.int64)
+    for number, (a, b) in enumerate(pairs.tolist()):
+        inside = (np.minimum(one, two) == a) & (np.maximum(one, two) == b)
+        counts[number] = np.bincount(bin_[inside], minlength=bins)
+    keys, count = np.unique(
+        np.stack([np.minimum(listed.first, listed.second), np.maximum(listed.first, listed.second)], axis=1),
+        axis=0,
+        return_counts=True,
+    )
+    graph = GraphOfPairs(
+        first=keys[:, 0].astype(np.int32),
+        second=keys[:, 1].astype(np.int32),
+        count=count.astype(np.int64),
+        pairs=listed.pairs,
+    )
+    other = CountedNonMated(
+        low,
+        high,
+        counts,
+        pairs.astype(np.int16),
+        listed.scores[rows],
+        listed.first[rows],
+        listed.second[rows],
+        listed.probe[rows],
+        listed.reference[rows],
+        floor,
+        graph,
+    )
+    return replace(scores, non_mated=other, folds=None)

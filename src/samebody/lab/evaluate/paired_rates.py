@@ -24,6 +24,7 @@ Rates = dict[Key, NDArray[np.float64]]
 ALL = "all"
 
 _HELD = 4_000_000  # weights of comparisons held at a time
+_SPARE = 2.0, 200  # scores looked at: so many times those that a threshold needs, and so many more
 _REFIT_ROWS = 1_000_000  # a threshold above more scores than this is not found anew in every replicate
 
 
@@ -61,17 +62,18 @@ class SideRates:
         self._fixed: dict[float, float] = {}
         for target in targets:
             row = side.run.result.at(target)
-            deep = allowed_errors(target, scores.non_mated.pairs) * 2 + 200
-            if row.source != "same data" or row.binned or deep > _REFIT_ROWS:
+            if row.source != "same data" or row.binned or self._reach(target) > _REFIT_ROWS:
                 self._fixed[target] = float(self._mated.dtype.type(row.value))
-        self._depth = max(
-            [allowed_errors(t, scores.non_mated.pairs) * 2 + 200 for t in targets if t not in self._fixed], default=1
-        )
+        self._depth = max([self._reach(target) for target in targets if target not in self._fixed], default=1)
         self._look(self._depth)
         self._hold_what_is_not_kept()
         self.values = {target: self._value(target) for target in targets}
 
     # ---------------------------------------------------------------------------------------------- the tail
+
+    def _reach(self, target: float) -> int:
+        """Highest scores that a threshold for ``target`` may need in a replicate."""
+        return int(allowed_errors(target, self.side.scores.non_mated.pairs) * _SPARE[0]) + _SPARE[1]
 
     def _look(self, depth: int) -> None:
         """Take the highest non-mated scores down to ``depth`` of them, ties whole, and to every fixed threshold."""

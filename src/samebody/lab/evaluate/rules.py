@@ -127,8 +127,13 @@ def _plain(node: yaml.Node, where: Place, lines: dict[Place, int], doubled: list
 
 def _described(error: ValidationError, lines: dict[Place, int], kind: type[BaseModel]) -> list[str]:
     found = []
-    for entry in error.errors(include_url=False, include_context=False):
+    entries = error.errors(include_url=False, include_context=False)
+    for entry in entries:
         where: Place = tuple(entry["loc"])
+        if entry["type"] == "too_short":
+            if any(len(other["loc"]) > len(where) and other["loc"][: len(where)] == where for other in entries):
+                continue  # the entries are there, and each has mistakes of its own
+            entry["msg"] = "needs at least one entry"
         at = where
         while at and at not in lines:
             at = at[:-1]
