@@ -16,6 +16,7 @@ COMMANDS = {
     "pad": ("samebody.cli.evaluate_pad", "attack detection: APCER per species, BPCER"),
     "robustness": ("samebody.cli.evaluate_robustness", "corruptions and attacks: error against strength"),
     "mitigation": ("samebody.cli.evaluate_mitigation", "cohort normalisation against raw scores, by group"),
+    "reliability": ("samebody.cli.evaluate_reliability", "what one comparison says: calibrated likelihood ratio"),
     "report": ("samebody.cli.evaluate_report", "runs as one HTML file, JSON and CSV"),
     "criteria": ("samebody.cli.evaluate_criteria", "check a run against acceptance criteria"),
 }

@@ -1,7 +1,7 @@
 """How much one comparison says: a record's calibrated log-likelihood ratio and its uncertainty by picture quality.
 
 An optional, versioned part of the sidecar of operating points. The ratio is natural:
-``ln p(score | one person) / p(score | different people)``. It says nothing about how likely either was before the comparison.
+``ln p(score | one person) / p(score | different people)``. It says nothing about how likely either was beforehand.
 """
 
 from __future__ import annotations
@@ -47,6 +47,15 @@ class Line(_Part):
         if first < 0 or second < 0 or cross**2 > first * second * (1 + 1e-6) + 1e-12:
             raise ValueError("covariance is none: a variance is negative or the covariance too large")
         return self
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The ratio is never given out beyond these, because the data cannot carry more.
+
+        ``-ln(m + 1)`` to ``ln(n + 1)`` with the ``m`` people of the mated pairs and ``n`` non-mated pairs that share
+        nobody (half the people), not with the far larger numbers of pairs, which depend on each other.
+        """
+        return -math.log(self.mated_subjects + 1), math.log(self.non_mated_subjects // 2 + 1)
 
     def value(self, score: float) -> float:
         """The ratio at ``score``, not bounded."""
@@ -99,7 +108,6 @@ class Reliability(_Part):
         dataset: what on: mated; non-mated.
         population: of the non-mated pairs.
         line: of all qualities.
-        bounds: the ratio is never given out beyond them, because the data cannot carry more.
         bins: by quality, without gaps or overlap; may be empty.
         level: of all intervals.
         cllr, cllr_min: bits, on people that nothing was fitted on.
@@ -112,7 +120,6 @@ class Reliability(_Part):
     dataset: str = Field(min_length=1)
     population: str = Field(min_length=1)
     line: Line
-    bounds: tuple[Finite, Finite]
     bins: tuple[QualityBin, ...] = ()
     level: float = Field(default=0.95, gt=0.0, lt=1.0)
     cllr: float = Field(ge=0.0, allow_inf_nan=False)
@@ -123,8 +130,6 @@ class Reliability(_Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Reliability:
-        if not self.bounds[0] < 0 < self.bounds[1]:
-            raise ValueError(f"bounds {self.bounds} must hold 0 between them")
         for one, two in zip(self.bins, self.bins[1:]):
             if one.high != two.low:
                 raise ValueError(f"bins {one.low}-{one.high} and {two.low}-{two.high} do not follow on each other")
@@ -149,7 +154,7 @@ class Reliability(_Part):
         entry = self.bin_of(quality)
         line = self.line if entry is None or entry.line is None else entry.line
         half = NormalDist().inv_cdf((1 + self.level) / 2) * line.deviation(score)
-        value, (low, high) = line.value(score), self.bounds
+        value, (low, high) = line.value(score), line.bounds
         miss = None
         if entry is not None and threshold is not None:
             miss = next((found for found in entry.misses if found.threshold == threshold), None)
@@ -158,7 +163,7 @@ class Reliability(_Part):
             interval=(min(max(value - half, low), high), min(max(value + half, low), high)),
             level=self.level,
             at_bound=not low < value < high,
-            bounds=self.bounds,
+            bounds=line.bounds,
             quality=quality,
             quality_bin=None if entry is None else (entry.low, min(entry.high, 100)),
             by_quality=entry is not None and entry.line is not None,
@@ -176,7 +181,7 @@ class LikelihoodRatio:
     """What one comparison says.
 
     Attributes:
-        llr: natural log-likelihood ratio within ``bounds``; above 0 it speaks for one person.
+        llr: natural log-likelihood ratio within ``bounds`` (see :attr:`Line.bounds`); above 0 it speaks for one person.
         interval: at ``level``, over people resampled in the calibration; within ``bounds``.
         at_bound: the line goes further than the data can carry; the ratio is then "at least" (or "at most") this.
         quality, quality_bin: the poorer picture's quality, and the bin that it fell in; None where not known.
