@@ -203,3 +203,11 @@ def test_the_command_says_it_by_its_exit_code(tmp_path: Path, target: float, cod
         assert "would say" in done.output and data["outcomes"][0]["needed"]["subjects"] > 90
     machine = CliRunner().invoke(command, [*arguments, "--json"])
     assert json.loads(machine.output) == data
+
+
+def test_the_example_in_the_documentation_is_a_criteria_file() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "acceptance-criteria.md").read_text(encoding="utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    criteria = parse_rules(example, CriteriaFile).criteria
+    assert len(criteria) == 5
+    assert all(f"`{key}`" in page for key in type(criteria[0]).model_fields if key != "name")

@@ -171,3 +171,12 @@ def test_gates_on_what_was_not_compared_are_all_named() -> None:
     assert len(caught.value.mistakes) == 5
     for part in ("FMR 1e-05 was not compared", "no group 'nobody'", "no groups", "set by the thresholds", "no failure"):
         assert part in str(caught.value)
+
+
+def test_the_example_in_the_documentation_is_a_gate_file() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "compare-runs.md").read_text(encoding="utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    gates = parse_rules(example, GateFile).gates
+    assert len(gates) == 4
+    for key in type(gates[0]).model_fields:
+        assert key == "name" or f"`{key}`" in page or f"`{key}:" in page

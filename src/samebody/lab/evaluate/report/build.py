@@ -334,7 +334,7 @@ def _with_pictures(errors: list[dict[str, Any]], folder: Path | None) -> list[di
 
 def _picture(folder: Path, name: str) -> str | None:
     """The sample as a ``data:`` address; None when it is not a picture inside ``folder``."""
-    from samebody.capture import decode_image
+    from samebody.lab.evaluate.images import load_picture
     from samebody.pipeline.report.pictures import data_uri
 
     root = folder.resolve()
@@ -342,7 +342,7 @@ def _picture(folder: Path, name: str) -> str | None:
     if not path.is_relative_to(root) or not path.is_file():
         return None
     try:
-        return data_uri(decode_image(path.read_bytes()).pixels, blurred=False, long_side=160)
+        return data_uri(load_picture(path).pixels, blurred=False, long_side=160)
     except (SamebodyError, OSError):
         return None
 

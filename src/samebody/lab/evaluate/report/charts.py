@@ -215,9 +215,9 @@ def det(lines: Sequence[DetLine]) -> Markup:
     low_x = min([min([f for f in line.fmr if f > 0], default=line.zero_fmr) for line in lines])
     low_y = min([min([f for f in line.fnmr if f > 0], default=line.zero_fnmr) for line in lines])
     low_x, low_y = min([low_x, *(line.zero_fmr for line in lines)]), min([low_y, *(line.zero_fnmr for line in lines)])
-    high_y = max(
-        max(max(f for f in line.fnmr if f < 1) if any(f < 1 for f in line.fnmr) else 0.5 for line in lines), 0.5
-    )
+    shown = [y for line in lines for x, y in zip(line.fmr, line.fnmr) if x > 0 and y < 1]
+    marked = [y for line in lines for mark in line.marks for y in (mark.fnmr, mark.fnmr_interval[1])]
+    high_y = 1.4 * max([*shown, *marked, *(line.zero_fnmr for line in lines)])
     frame = Frame(probit, probit, (low_x / 1.6, 0.6), (low_y / 1.6, min(high_y, 0.9)), height=520)
     ticks = [[t for t in _PROBIT_TICKS if ends[0] <= t <= ends[1]] for ends in (frame.x_range, frame.y_range)]
     parts = [
@@ -283,7 +283,7 @@ def _bound_marks(frame: Frame, line: DetLine, colour: str, *, with_text: bool) -
             f'<text class="note" x="{x + 5:.1f}" y="{base - 8}">none seen: FMR at most {number(line.zero_fmr)}</text>'
         )
         parts.append(
-            f'<text class="note end" x="{right - 4}" y="{y - 5:.1f}">'
+            f'<text class="note" x="{frame.left + 6}" y="{y - 5:.1f}">'
             f"none seen: FNMR at most {number(line.zero_fnmr)}</text>"
         )
     return parts
