@@ -41,8 +41,8 @@ LEGAL = (
 )
 
 BIAS = (
-    "Figures made of the largest or smallest rate grow when rates are noisy, so their bootstrap intervals lie high and may "
-    "leave the figure itself out; the paired ratio to the raw scores suffers less, because both sides grow."
+    "Figures made of the largest or smallest rate grow when rates are noisy, so their bootstrap intervals lie high and "
+    "may leave the figure itself out; the paired ratio to the raw scores suffers less, because both sides grow."
 )
 
 

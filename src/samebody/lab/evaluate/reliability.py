@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ def fit_line(pairs: ScoredPairs, options: BootstrapOptions) -> Line:
 
 
 def quality_edges(qualities: NDArray[np.float64], bins: int = 3) -> tuple[int, ...]:
-    """Whole numbers from 0 to 101 that share the mated comparisons out evenly; fewer bins where quality hardly varies."""
+    """Whole numbers from 0 to 101 that share the comparisons out evenly; fewer bins where quality hardly varies."""
     finite = qualities[np.isfinite(qualities)]
     inner = np.quantile(finite, np.arange(1, bins) / bins) if len(finite) else np.empty(0)
     return (0, *sorted({round(edge) for edge in inner.tolist() if 0 < round(edge) < 101}), 101)
@@ -185,7 +186,7 @@ def fit_reliability(
     line = fit_line(fit, refits)
     edges = quality_edges(fit.mated_quality, bins)
     found = []
-    for low, high in zip(edges, edges[1:]):
+    for low, high in pairwise(edges):
         inside, own = fit.within(low, high), None
         enough = len(np.unique(inside.mated_subject)) >= LEAST_MATED
         if enough and len(np.unique(np.concatenate([inside.first, inside.second]))) >= LEAST_NON_MATED:

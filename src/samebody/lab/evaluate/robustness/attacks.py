@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -354,7 +355,7 @@ def remembered(folder: Path | None, names: Sequence[object], work: Callable[[], 
     try:
         with np.load(path, allow_pickle=False) as archive:
             return Attacked(archive["before"], archive["after"], archive["course"])
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         pass  # not there, or cut off: done again
     found = work()
     try:
