@@ -112,6 +112,7 @@ def test_a_bin_without_enough_people_takes_the_line_of_all():
 def test_edges_share_comparisons_out_and_collapse_when_quality_does_not_vary():
     assert quality_edges(np.arange(0, 90.0), 3) == (0, 30, 59, 101)
     assert quality_edges(np.full(50, 55.0), 3) == (0, 55, 101)
+    assert quality_edges(np.array([54.0, 55, 56, 57, 58, 59]), 3) == (0, 56, 101)
     assert quality_edges(np.full(5, np.nan), 3) == (0, 101)
 
 

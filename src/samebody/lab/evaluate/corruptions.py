@@ -134,7 +134,7 @@ def line_kernel(length: float, angle: float) -> NDArray[np.float64]:
         column, row = int(x), int(y)
         dx, dy = x - column, y - row
         kernel[row : row + 2, column : column + 2] += np.outer([1 - dy, dy], [1 - dx, dx])
-    return kernel / kernel.sum()
+    return np.asarray(kernel / kernel.sum(), dtype=np.float64)
 
 
 # -------------------------------------------------------------------------------------------------- sensor, compression
@@ -236,7 +236,7 @@ def _yaw(pixels: Pixels, face: FaceDetection, strength: float, rng: np.random.Ge
 
 
 def _rounded(values: NDArray[np.floating]) -> Pixels:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), dtype=np.uint8)
 
 
 _EYES = f"pixels at {REFERENCE_EYES:.0f} between the eyes"

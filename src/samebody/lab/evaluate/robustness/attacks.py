@@ -283,7 +283,7 @@ def _attacked(
     wide = pairs.templates.astype(np.float64)
 
     def scorer(crops: Pixels) -> NDArray[np.float32]:
-        return np.einsum("nd,nd->n", embed(crops).astype(np.float64), wide).astype(np.float32)
+        return np.asarray(np.einsum("nd,nd->n", embed(crops).astype(np.float64), wide), dtype=np.float32)
 
     rng = generator(options.seed, method, pairs.goal, strength)
     crops = pairs.crops()

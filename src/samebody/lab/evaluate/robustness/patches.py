@@ -125,7 +125,7 @@ def draw(
     paint = cv2.warpPerspective(paper, homography, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
     cover = cv2.warpPerspective(np.ones((fine, fine), np.float32), homography, size, flags=cv2.INTER_LINEAR)
     mixed = pixels * (1 - cover[:, :, None]) + np.clip(paint * held.gain, 0, 255) * cover[:, :, None]
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(mixed), 0, 255), dtype=np.uint8)
 
 
 def search_patches(

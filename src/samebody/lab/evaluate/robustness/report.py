@@ -81,12 +81,12 @@ def _groups(name: str, rows: Sequence[LadderRow], result: RobustnessResult) -> l
     for (corruption, strength), members in groupby(rows, key=lambda row: (row.corruption, row.strength)):
         step = list(members)
         fta = max(step, key=lambda row: row.fta.rate)
-        lost = [(row.group, row.rates[0].own) for row in step if row.rates[0].own is not None]
-        false = [(row.group, row.rates[0].fmr) for row in step if row.rates[0].fmr is not None]
+        lost = [(row.group, own) for row in step if (own := row.rates[0].own) is not None]
+        false = [(row.group, fmr) for row in step if (fmr := row.rates[0].fmr) is not None]
         cells = [corruption, f"{strength:.4g}", _named(fta.group, fta.fta)]
-        cells.append(_named(*max(lost, key=lambda pair: pair[1].rate if pair[1] else 0.0)) if lost else "-")
+        cells.append(_named(*max(lost, key=lambda pair: pair[1].rate)) if lost else "-")
         for choose in (max, min):
-            cells.append(_named(*choose(false, key=lambda pair: pair[1].rate if pair[1] else 0.0)) if false else "-")
+            cells.append(_named(*choose(false, key=lambda pair: pair[1].rate)) if false else "-")
         lines.append(_line(cells))
     return [*lines, ""]
 

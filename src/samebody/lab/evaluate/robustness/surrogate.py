@@ -91,7 +91,7 @@ def feature_gradient(crop: Array, upstream: Array) -> Array:
         total += _correlate(share * one / energy, even[::-1, ::-1].copy())
         total += _correlate(share * two / energy, odd[::-1, ::-1].copy())
     full = np.repeat(np.repeat(total, 2, axis=0), 2, axis=1) / 4
-    return full[:, :, None] * _GREY
+    return np.asarray(full[:, :, None] * _GREY, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
