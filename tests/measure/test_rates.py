@@ -178,3 +178,20 @@ def test_transaction_rates_follow_the_order_of_events(false_match, false_non_mat
 def test_transaction_rates_outside_the_unit_interval_are_refused():
     with pytest.raises(InvalidRateError):
         transaction_rates(0.1, 0.1, 1.5)
+
+
+@given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=20), st.floats(-1, 1))
+def test_a_threshold_between_two_float32_scores_is_not_rounded_to_one_of_them(
+    values: list[float], threshold: float
+) -> None:
+    scores = np.array(values, dtype=np.float32)
+    accepted = sum(float(score) >= threshold for score in scores)
+    assert fmr(scores, threshold) == accepted / len(scores)
+    assert fnmr(scores, threshold) == (len(scores) - accepted) / len(scores)
+
+
+def test_a_threshold_just_above_a_float32_score_refuses_it() -> None:
+    score = np.float32(0.1)
+    above = float(np.nextafter(np.float64(score), 1))
+    assert fmr(np.array([score]), above) == 0.0
+    assert fmr(np.array([score]), float(score)) == 1.0

@@ -215,11 +215,11 @@ def pad_rates(
         if attack_potential is not None and name not in attack_potential:
             raise InvalidScoresError(f"species {name!r} has no attack potential.", hint="Name it for every species.")
         who = None if trials.attack_subjects is None else trials.attack_subjects[rows]
-        passed, silent = _pair(attacks[rows], attacks[rows] >= threshold, who, options)
+        passed, silent = _pair(attacks[rows], attacks[rows] >= np.float64(threshold), who, options)
         rates.append(SpeciesRates(name, None if attack_potential is None else attack_potential[name], passed, silent))
     bpcer = bpnrr = None
     if bona_fide.size:
-        bpcer, bpnrr = _pair(bona_fide, bona_fide < threshold, trials.bona_fide_subjects, options)
+        bpcer, bpnrr = _pair(bona_fide, bona_fide < np.float64(threshold), trials.bona_fide_subjects, options)
     return PadRates(
         threshold=float(threshold),
         unit=trials.unit,
@@ -311,9 +311,9 @@ def bpcer_at_apcer(
         name=name or (f"BPCER{1 / target:g}" if target else "BPCER at APCER 0"),
         target_apcer=target,
         threshold=threshold,
-        realised_apcer=max(float(np.mean(scores >= threshold)) for _, _, scores in found),
+        realised_apcer=max(float(np.mean(scores >= np.float64(threshold))) for _, _, scores in found),
         deciding_species=deciding,
-        bpcer=estimate_rate(bona_fide[answered] < threshold, who, options),
+        bpcer=estimate_rate(bona_fide[answered] < np.float64(threshold), who, options),
         resolvable=all(allowed_errors(target, scores.size) >= 1 for _, _, scores in found),
     )
 
@@ -439,7 +439,7 @@ def literature_acer(development: Presentations, test: Presentations) -> Literatu
     refused = np.searchsorted(np.sort(bona_fide), candidates, side="left") / bona_fide.size
     threshold = float(candidates[int(np.argmin(np.abs(worst - refused)))])
     test_attacks, test_bona_fide = _answers(test)
-    apcer = max(float(np.mean(scores >= threshold)) for scores in test_attacks.values())
+    apcer = max(float(np.mean(scores >= np.float64(threshold))) for scores in test_attacks.values())
     bpcer = fnmr(test_bona_fide, threshold)
     return LiteratureAcer(
         label="ACER (literature)",
@@ -542,12 +542,12 @@ def injection_rates(
                 untested.append((method, instrument))
                 continue
             people = None if who is None else who[rows]
-            passed, silent = _pair(values[rows], values[rows] >= threshold, people, options)
+            passed, silent = _pair(values[rows], values[rows] >= np.float64(threshold), people, options)
             cells.append(InjectionCell(method, instrument, passed, silent))
     answered = [cell for cell in cells if cell.accepted is not None]
     rejected = None
     if bona_fide.size:
-        rejected, _ = _pair(bona_fide, bona_fide < threshold, None, options)
+        rejected, _ = _pair(bona_fide, bona_fide < np.float64(threshold), None, options)
     return InjectionRates(
         threshold=float(threshold),
         cells=tuple(cells),

@@ -273,7 +273,7 @@ def demographic_rates(
     labels = checked_labels(np.concatenate([side for side in sides if side.size]), None, "group")
     count = len(labels)
     own, first, second = np.split(labels.codes, [genuine.size, genuine.size + impostor.size])
-    wrong, refused = impostor >= threshold, genuine < threshold
+    wrong, refused = impostor >= np.float64(threshold), genuine < np.float64(threshold)
     groups = []
     for number, name in enumerate(labels.names):
         rows = np.flatnonzero(own == number)
@@ -417,7 +417,7 @@ def differential_intervals(
             np.searchsorted(people, values)
             for values in (np.asarray(who.names)[who.codes[mine]], one[pairs], two[pairs])
         )
-        refused, wrong = genuine[mine] < threshold, impostor[pairs] >= threshold
+        refused, wrong = genuine[mine] < np.float64(threshold), impostor[pairs] >= np.float64(threshold)
         trials = np.bincount(person, minlength=people.size).astype(np.float64)
         errors = np.bincount(person, weights=refused, minlength=people.size)
         every = ListedPairs(low, high, people.size)

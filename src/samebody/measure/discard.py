@@ -85,7 +85,7 @@ def error_versus_discard(
     if not values.shape == one.shape == two.shape:
         raise InvalidScoresError(f"{values.size} scores and {one.size} and {two.size} qualities do not pair up.")
     quality = np.minimum(one, two)
-    wrong = values < threshold if kind == "fnmr" else values >= threshold
+    wrong = values < np.float64(threshold) if kind == "fnmr" else values >= np.float64(threshold)
     levels, block = np.unique(quality, return_inverse=True)
     sizes = np.bincount(block, minlength=levels.size)
     errors = np.bincount(block, weights=wrong, minlength=levels.size)

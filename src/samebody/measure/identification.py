@@ -261,9 +261,9 @@ def identification_rates(
     """
     limit = outcomes.enrolled if rank is None else rank
     _check_rank(outcomes, outcomes.list_length if rank is None else rank)
-    missed = (outcomes.mate_ranks > limit) | (outcomes.mate_scores < threshold)
+    missed = (outcomes.mate_ranks > limit) | (outcomes.mate_scores < np.float64(threshold))
     fnir = estimate_rate(missed, outcomes.mate_subjects, options) if missed.size else None
-    alarms = outcomes.top_scores >= threshold
+    alarms = outcomes.top_scores >= np.float64(threshold)
     fpir = estimate_rate(alarms, outcomes.non_mated_subjects, options) if alarms.size else None
     returned = outcomes.candidate_scores.size - int(np.searchsorted(outcomes.candidate_scores, threshold, "left"))
     searched = missed.size + outcomes.failed_mated

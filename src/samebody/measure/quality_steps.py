@@ -157,7 +157,7 @@ def error_by_quality(
     who = None if subjects is None else np.asarray(subjects)
     if who is not None:
         checked_labels(who, values.size, "subject")
-    wrong = values < threshold if kind == "fnmr" else values >= threshold
+    wrong = values < np.float64(threshold) if kind == "fnmr" else values >= np.float64(threshold)
     step = np.minimum(np.searchsorted(limits, quality, side="right") - 1, limits.size - 2)
     found = []
     for number in range(limits.size - 1):

@@ -29,7 +29,7 @@ def fmr(non_mated: ArrayLike, threshold: float) -> float:
         InvalidScoresError: scores that are not finite numbers.
     """
     scores = checked_scores(non_mated, "non-mated")
-    return float(np.count_nonzero(scores >= threshold) / scores.size)
+    return float(np.count_nonzero(scores >= np.float64(threshold)) / scores.size)
 
 
 def fnmr(mated: ArrayLike, threshold: float) -> float:
@@ -42,7 +42,7 @@ def fnmr(mated: ArrayLike, threshold: float) -> float:
         InvalidScoresError: scores that are not finite numbers.
     """
     scores = checked_scores(mated, "mated")
-    return float(np.count_nonzero(scores < threshold) / scores.size)
+    return float(np.count_nonzero(scores < np.float64(threshold)) / scores.size)
 
 
 def allowed_errors(target: float, trials: int) -> int:

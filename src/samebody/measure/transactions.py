@@ -118,7 +118,7 @@ def decide_transactions(
         raise InvalidScoresError("an attempt number stands twice in one transaction.")
     position = np.arange(codes.size) - starts[codes]
     within = position < attempts
-    accepted = within & (values >= threshold)  # NaN compares as false: nothing acquired, nothing accepted
+    accepted = within & (values >= np.float64(threshold))  # NaN compares as false: nothing acquired, nothing accepted
     if rule == "any":
         first = np.full(len(ids), attempts, dtype=np.int64)
         np.minimum.at(first, codes[accepted], position[accepted])
@@ -131,7 +131,7 @@ def decide_transactions(
         decision = good == used
     else:
         total = np.bincount(codes[scored], weights=values[scored], minlength=len(ids))
-        decision = (given > 0) & (total / np.maximum(given, 1) >= threshold)
+        decision = (given > 0) & (total / np.maximum(given, 1) >= np.float64(threshold))
     return TransactionDecisions(ids.names, decision, given > 0, used, rule, attempts, float(threshold))
 
 
