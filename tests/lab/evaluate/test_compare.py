@@ -380,3 +380,24 @@ def test_faults_of_the_caller_have_their_exit_codes(folders: tuple[Path, Path], 
     other = synthetic_scores(subjects=30, seed=9)
     save_run(tmp_path / "other", measured(other, replicates=20), other)
     assert code(a, str(tmp_path / "other")) == 65
+
+
+@pytest.mark.slow
+def test_of_equal_algorithms_about_one_difference_in_twenty_seems_real_and_hardly_one_holds() -> None:
+    given_ = [GivenThreshold(0.17, 0.1, "another set"), GivenThreshold(0.31, 0.01, "another set")]
+    real, holds = [], []
+    for seed in range(40):
+        a, b = (
+            run_of(
+                synthetic_scores(
+                    subjects=120, samples=3, seed=seed, algorithm=n, noise=0.5, separation=2.2, quality=False
+                ),
+                given=given_,
+            )
+            for n in (10, 11)
+        )
+        found = compare_runs(a, b, options=BootstrapOptions(replicates=200, seed=seed))
+        real += [d.real for d in found.differences if d.metric == "fnmr"]
+        holds.append(any(d.holds for d in found.differences))
+    assert 0.005 <= np.mean(real) <= 0.09
+    assert np.mean(holds) <= 0.1
