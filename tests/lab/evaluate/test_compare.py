@@ -401,3 +401,23 @@ def test_of_equal_algorithms_about_one_difference_in_twenty_seems_real_and_hardl
         holds.append(any(d.holds for d in found.differences))
     assert 0.005 <= np.mean(real) <= 0.09
     assert np.mean(holds) <= 0.1
+
+
+@pytest.mark.parametrize("value", [0.3, 0.31])
+def test_a_threshold_between_two_float32_scores_is_not_rounded_to_one(live: Run, value: float) -> None:
+    below, above = np.float32(value), np.float32(value)
+    if below > value:
+        below = np.nextafter(below, np.float32(-np.inf))
+    else:
+        above = np.nextafter(above, np.float32(np.inf))
+    scores = live.scores.mated.scores.copy()
+    scores[:40], scores[40:50] = below, above
+    run = run_of(
+        replace(live.scores, mated=replace(live.scores.mated, scores=scores)),
+        given=[GivenThreshold(value, 0.01, "another set")],
+    )
+    pair = pair_runs(run, run)
+    rates = SideRates(pair, pair.a, (0.01,))
+    expected = np.count_nonzero(scores.astype(np.float64) < value)
+    assert rates.rates(np.ones((1, 120)))["fnmr", 0.01, "all"][0] == expected / len(scores)
+    assert np.count_nonzero(rates.wrong_mated(0.01)) == expected

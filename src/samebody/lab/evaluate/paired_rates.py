@@ -63,7 +63,7 @@ class SideRates:
         for target in targets:
             row = side.run.result.at(target)
             if row.source != "same data" or row.binned or self._reach(target) > _REFIT_ROWS:
-                self._fixed[target] = float(self._mated.dtype.type(row.value))
+                self._fixed[target] = float(row.value)
         self._depth = max([self._reach(target) for target in targets if target not in self._fixed], default=1)
         self._look(self._depth)
         self._hold_what_is_not_kept()
@@ -109,7 +109,7 @@ class SideRates:
 
     def hold(self, target: float) -> None:
         """Keep the run's own threshold for ``target`` in every replicate."""
-        self._fixed[target] = float(self._mated.dtype.type(self.side.run.result.at(target).value))
+        self._fixed[target] = float(self.side.run.result.at(target).value)
 
     def deepen(self) -> bool:
         """Look at four times as many scores; False when there are no more (or too many)."""
@@ -182,7 +182,7 @@ class SideRates:
     ) -> tuple[NDArray[np.int64] | None, Any, Literal["left", "right"]]:
         """(false matches in the tail, score, side): mated scores left or right of the score are refused."""
         if target in self._fixed:
-            value = self._mated.dtype.type(self._fixed[target])
+            value = np.float64(self._fixed[target])  # scores are compared in double precision
             if value < self.side.scores.non_mated.floor:
                 return None, value, "left"
             count = int(np.searchsorted(-self._tail, -value, side="right"))
@@ -211,11 +211,11 @@ class SideRates:
 
     def wrong_mated(self, target: float) -> NDArray[np.bool_]:
         """(mated,) refused at the threshold, in the common order."""
-        return self.side.scores.mated.scores < self._mated.dtype.type(self.values[target])
+        return self.side.scores.mated.scores < np.float64(self.values[target])
 
     def wrong_non_mated(self, target: float, group: str) -> NDArray[np.int64]:
         """Keys of the false matches, within a group or all."""
-        value = self._mated.dtype.type(self.values[target])
+        value = np.float64(self.values[target])
         rows = self._tail_parts[group]
         return self._error_keys[rows[self._tail[rows] >= value]]
 
