@@ -37,6 +37,19 @@ def main() -> None:
         work = Path(folder)
         _orl(data, work)
         _fairface(data, work)
+        _report_and_card(data, work)
+
+
+def _report_and_card(data: Path, work: Path) -> None:
+    """The report of both sets, without pictures, and the record's model card, for people who look at them here."""
+    runs = "runs/orl-record runs/fairface-race-gender"
+    asked = " ".join(f"--run {run}" for run in runs.split())
+    for command, made, page in (
+        (f"samebody evaluate report {runs} --out report", "report/report.html", "sface-report.html"),
+        (f"samebody models card face/sface {asked} --out card.md", "card.md", "sface-card.md"),
+    ):
+        _call(command, data, work)
+        _write(PAGES / page, [(work / made).read_text("utf-8").replace(str(data), "$SAMEBODY_DATA").rstrip("\n")])
 
 
 def _orl(data: Path, work: Path) -> None:
@@ -126,7 +139,7 @@ def write_labels(data: Path, labels: Path, split: Path) -> str:
     )
 
 
-def _run(command: str, data: Path, work: Path) -> tuple[str, VerificationResult]:
+def _call(command: str, data: Path, work: Path) -> list[str]:
     print(f"$ {command}", file=sys.stderr)
     words = [word.replace("$SAMEBODY_DATA", str(data)) for word in shlex.split(command)]
     subprocess.run(
@@ -136,6 +149,11 @@ def _run(command: str, data: Path, work: Path) -> tuple[str, VerificationResult]
         stdout=subprocess.DEVNULL,
         env=os.environ | {"NO_COLOR": "1"},
     )
+    return words
+
+
+def _run(command: str, data: Path, work: Path) -> tuple[str, VerificationResult]:
+    words = _call(command, data, work)
     return command, load_run(work / words[words.index("--out") + 1]).result
 
 

@@ -422,9 +422,9 @@ class _Measuring:
             for target in sorted(set(self._options.targets), reverse=True):
                 if allowed_errors(target, len(elsewhere)) < 1:
                     continue
-                value = threshold_at_fmr(elsewhere, target).value
+                value = np.float64(threshold_at_fmr(elsewhere, target).value)  # no rounding to the scores' float32
                 fmr, fnmr = float(np.mean(here >= value)), float(np.mean(genuine < value))
-                found.append(FoldRates(int(fold), target, value, fmr, fnmr, len(genuine), len(here)))
+                found.append(FoldRates(int(fold), target, float(value), fmr, fnmr, len(genuine), len(here)))
         return tuple(found)
 
     def quality(self) -> tuple[QualityCurve, ...]:
