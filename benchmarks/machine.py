@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import statistics
 import subprocess
 from collections.abc import Sequence
@@ -69,3 +70,13 @@ def spread(values: Sequence[float]) -> dict[str, float]:
         "maximum": ordered[-1],
         "count": len(ordered),
     }
+
+
+def peak_memory() -> float:
+    """Most resident memory that this process held, MiB.
+
+    Not ``ru_maxrss``: that one survives exec, so it would report the process that started this one.
+    """
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from benchmarks.machine import spread
+from benchmarks.machine import peak_memory, spread
 from samebody.lab.evaluate.all_pairs import AllPairs, compare_all
 from samebody.measure import ListedPairs, SortedScores, threshold_bootstrap
 from samebody.measure.pair_plan import PairPlan, Tile, group_slots, plan_pairs
@@ -183,8 +183,6 @@ def bare_product(plan: PairPlan, *, blas: bool) -> float:
 
 def all_pairs_child(count: int, rounds: int, groups: int = 14) -> dict[str, Any]:
     """What the process with a memory of its own does: ours and both products in turn, then the most memory it held."""
-    import resource
-
     vectors, subject = people(count)
     group = subject % groups
     compare_all(vectors[:2000], subject[:2000], group[:2000], workers=2)  # compiles
@@ -201,8 +199,7 @@ def all_pairs_child(count: int, rounds: int, groups: int = 14) -> dict[str, Any]
     assert found is not None
     assert found.pairs == count * (count - 1) // 2 - len(found.mated)
     assert all(threshold.realised_fmr <= threshold.target for threshold in thresholds)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"ours": ours, "product": product, "mebibytes": memory, "kernel": found.run.kernel}
+    return {"ours": ours, "product": product, "mebibytes": peak_memory(), "kernel": found.run.kernel}
 
 
 def all_pairs(count: int, rounds: int) -> list[Row]:

@@ -97,9 +97,8 @@ verifier = Verifier()
 for _ in range(3):
     case = verifier.verify(selfie=sys.argv[1], document=sys.argv[2], policy="no-liveness")
 assert case.trace["document.read"].mrz is not None and "document.forgery" in case.trace
-# not ru_maxrss: that one survives exec, so it would report the benchmark that started this process
-peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(json.dumps(int(peak.split()[1]) / 1024))
+from benchmarks.machine import peak_memory
+print(json.dumps(peak_memory()))
 """
 
 
@@ -109,6 +108,7 @@ def measure_memory(megapixels: float) -> dict[str, Any]:
         selfie, document = make_pictures(Path(name), megapixels)
         output = subprocess.run(
             [sys.executable, "-c", MEMORY_PROGRAM, str(selfie), str(document)],
+            cwd=Path(__file__).parents[1],
             capture_output=True,
             text=True,
             check=True,

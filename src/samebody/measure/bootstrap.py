@@ -15,7 +15,6 @@ from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from samebody.measure.errors import (
     EmptyClassError,
@@ -69,6 +68,8 @@ class ListedPairs:
     """
 
     def __init__(self, first: ArrayLike, second: ArrayLike, subjects: int) -> None:
+        from scipy import sparse  # slow to import, and a verification does not need it
+
         one, two = _subject_numbers(first, subjects), _subject_numbers(second, subjects)
         if one.shape != two.shape:
             raise InvalidScoresError(f"{one.size} first and {two.size} second subjects do not pair up.")
@@ -119,6 +120,8 @@ class CellPairs:
         if people.shape != kinds.shape:
             raise InvalidScoresError(f"{people.size} subjects and {kinds.size} cells do not belong together.")
         self._subjects = subjects
+        from scipy import sparse  # slow to import, and a verification does not need it
+
         self._counts = sparse.coo_matrix((np.ones(people.size), (people, kinds)), shape=(subjects, cells)).tocsr()
         met = self._counts @ self._compatible  # templates that each subject's templates may meet, per cell of theirs
         self._own = np.asarray(self._counts.multiply(met).sum(axis=1), dtype=np.float64).ravel()
@@ -435,6 +438,8 @@ def _weighted_errors(
     first: NDArray[np.int32], second: NDArray[np.int32], lines: NDArray[np.float64], stops: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """(replicates, targets) weight of the first so many pairs; ``stops`` ascending, the same for all replicates."""
+    from scipy import sparse  # slow to import, and a verification does not need it
+
     sums = np.zeros((len(lines), len(stops)))
     begin = 0
     for target, stop in enumerate(stops):

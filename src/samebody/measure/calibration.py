@@ -12,7 +12,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import isotonic_regression
 from scipy.special import betaincinv, expit
 
 from samebody.measure.errors import (
@@ -203,6 +202,8 @@ def _pool(
     place = place.reshape(-1)
     hits = np.bincount(place[: same.size], minlength=scores.size).astype(np.float64)
     others = np.bincount(place[same.size :], minlength=scores.size).astype(np.float64)
+    from scipy.optimize import isotonic_regression  # slow to import, and a verification does not need it
+
     blocks = isotonic_regression(hits / (hits + others), weights=hits + others).blocks[:-1]
     return scores[blocks], np.add.reduceat(hits, blocks), np.add.reduceat(others, blocks)
 

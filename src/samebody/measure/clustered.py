@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from scipy.special import betaincinv
+from scipy.special import betaincinv, ndtri, stdtrit
 
 from samebody.measure.errors import EmptyClassError, InvalidScoresError, checked_level
 from samebody.measure.intervals import RateEstimate, zero_error_bound
@@ -136,7 +135,7 @@ def _finish(
 
 def _korn_graubard(rate: float, effective: float, freedom: int, level: float) -> tuple[float, float]:
     half = (1 - level) / 2
-    trials = effective * float((stats.norm.ppf(half) / stats.t.ppf(half, max(freedom, 1))) ** 2)
+    trials = effective * float((ndtri(half) / stdtrit(max(freedom, 1), half)) ** 2)
     errors = rate * trials
     low = float(betaincinv(errors, trials - errors + 1, half))
     high = float(betaincinv(errors + 1, trials - errors, 1 - half))
