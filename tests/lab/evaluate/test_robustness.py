@@ -75,6 +75,9 @@ def test_comparisons_of_a_step_are_those_of_counting_by_hand(subjects, seed, wit
     np.testing.assert_allclose(np.sort(found.mated), np.sort(mated), atol=1e-6)
     np.testing.assert_allclose(np.sort(found.non_mated), np.sort(non_mated), atol=1e-6)
     np.testing.assert_allclose(found.own, own, atol=1e-6)
+    repeats_left_out = ladder.score_step(bad, clean, within_groups=within, with_mated=False)
+    assert len(repeats_left_out.mated) == 0
+    np.testing.assert_array_equal(repeats_left_out.non_mated, found.non_mated)
 
 
 class FakeAnalyser:
@@ -338,3 +341,28 @@ def test_the_command_measures_real_faces_and_goes_on_where_it_was(tmp_path, data
 def test_figures_of_another_kind_are_refused():
     with pytest.raises(RunFolderError, match="kind"):
         RobustnessResult.from_dict({"schema_version": 1, "kind": "verification"})
+
+
+def test_repeats_of_fairface_join_people_but_give_no_false_non_match_rate(small_set, tmp_path, monkeypatch):
+    from samebody.lab.evaluate.robustness import run
+
+    alike = PictureSet(run.ADULTS, small_set.root, small_set.pictures)
+    settings = settings_in(tmp_path)
+    faces = CorruptedFaces(FakeAnalyser(), settings, seed=1)
+    record = types.SimpleNamespace(
+        id="a/b", version="1", embedding_space=lambda: types.SimpleNamespace(digest="0" * 16)
+    )
+    monkeypatch.setattr(run, "catalogue", lambda settings: {"a/b": record})
+    monkeypatch.setattr(run, "fixed_thresholds", lambda *given: THRESHOLDS)
+    monkeypatch.setattr(run, "read_sets", lambda *given: (small_set, alike))
+    monkeypatch.setattr(run, "FaceAnalyser", lambda *given, **named: FakeAnalyser())
+    monkeypatch.setattr(run, "clean_templates", lambda chosen, *given: faces.acquire(chosen, chosen.pictures))
+    part = ladder.LadderOptions(("blur",), {"blur": (4.0,)}, 2, 2, OPTIONS)
+    options = run.RobustnessOptions(ladder=part, attacks=None, patches=None)
+    result = run.evaluate_robustness(tmp_path, "a/b", options, settings=settings)
+    by_set = {row.dataset: row.rates[0] for row in result.ladder if row.corruption == "blur"}
+    assert by_set["small"].fnmr is not None
+    assert by_set[run.ADULTS].fnmr is None and by_set[run.ADULTS].own is not None
+    assert by_set[run.ADULTS].fmr == by_set["small"].fmr
+    page = markdown(result)
+    assert "own picture lost at FMR 0.001" in page and "FNMR at FMR 0.001" in page

@@ -68,6 +68,8 @@ def run_ladder(
     thresholds: Sequence[FixedThreshold],
     options: LadderOptions | None = None,
     progress: Callable[[str, int, int], None] = lambda what, done, whole: None,
+    *,
+    mated: bool = True,
 ) -> tuple[LadderRow, ...]:
     """Corrupt probes step by step and compare each with clean references of the set.
 
@@ -81,6 +83,8 @@ def run_ladder(
         thresholds: fixed beforehand.
         options: how much.
         progress: told (what, done, of how many) within each step.
+        mated: whether comparisons of one person count. They do not where a set has one picture of each person and the
+            few repeats in it were found *by their scores*: an FNMR over those would be made of what already matched.
 
     Returns:
         Rows in the order of the steps.
@@ -92,7 +96,7 @@ def run_ladder(
     rows = []
     for name, strength in options.steps():
         found = faces.acquire(chosen, probes, name, strength, progress)
-        scored = score_step(found, references, within_groups=labelled)
+        scored = score_step(found, references, within_groups=labelled, with_mated=mated)
         for group in groups:
             rows.append(_row(chosen.name, name, strength, group, found, scored, thresholds, options.bootstrap))
     return tuple(rows)
@@ -123,7 +127,7 @@ class StepScores:
     own_group: NDArray[np.str_]
 
 
-def score_step(found: Acquired, references: Acquired, *, within_groups: bool) -> StepScores:
+def score_step(found: Acquired, references: Acquired, *, within_groups: bool, with_mated: bool = True) -> StepScores:
     """All comparisons of one step; products in float64, rounded once, as :func:`samebody.match.compare` does."""
     scores = (found.vectors.astype(np.float64) @ references.vectors.astype(np.float64).T).astype(np.float32)
     scores = np.clip(scores, -1.0, 1.0)
@@ -138,7 +142,7 @@ def score_step(found: Acquired, references: Acquired, *, within_groups: bool) ->
     self_pair = np.zeros_like(same)
     known = np.flatnonzero(own_place >= 0)
     self_pair[known, own_place[known]] = True
-    mated, non_mated = same & ~self_pair, ~same
+    mated, non_mated = same & ~self_pair & with_mated, ~same
     if within_groups:
         non_mated &= group[:, None] == their[None, :]
     (row_m, _), (row_n, column_n) = np.nonzero(mated), np.nonzero(non_mated)

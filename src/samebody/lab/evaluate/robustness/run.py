@@ -28,6 +28,8 @@ from samebody.types import Pixels
 
 TARGETS = (1e-3, 1e-4)
 POPULATION = "matched-adults"
+ADULTS = "fairface, adults"
+"""Name of the set that :func:`read_adults` makes: one picture of each person, and repeats that were found by score."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -89,7 +91,7 @@ def read_adults(folder: Path, repeats: Path | None = None) -> PictureSet:
         for sample, person in zip(faces.samples, people)
         if AGE_BANDS.index(sample.age) >= FIRST_ADULT_BAND
     )
-    return PictureSet("fairface, adults", folder, pictures)
+    return PictureSet(ADULTS, folder, pictures)
 
 
 def fixed_thresholds(record: ModelRecord, targets: Sequence[float], population: str) -> tuple[FixedThreshold, ...]:
@@ -149,7 +151,9 @@ def evaluate_robustness(
         faces = CorruptedFaces(analyser, settings, seed=options.seed)
         for chosen in sets:
             references = clean_templates(chosen, model, settings, progress)
-            ladder += run_ladder(faces, chosen, references, thresholds, options.ladder, progress)
+            ladder += run_ladder(
+                faces, chosen, references, thresholds, options.ladder, progress, mated=chosen.name != ADULTS
+            )
     attacks: list[AttackRow] = []
     if options.attacks is not None or options.patches is not None:
         attacks, notes = _attacks(sets, analyser, settings, thresholds, options, checkpoint, progress)
