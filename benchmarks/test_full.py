@@ -39,7 +39,7 @@ def main() -> int:
     lines = [
         "# Last full test run",
         "",
-        f"`make test-full` on commit `{at}`, {started:%Y-%m-%d %H:%M} UTC, {minutes:.1f} minutes, exit code {code}.",
+        f"`{' '.join(['python -m benchmarks.test_full', *sys.argv[1:]])}` on commit `{at}`, {started:%Y-%m-%d %H:%M} UTC, {minutes:.1f} minutes, exit code {code}.",
         f"Machine: {machine['processor']}, {machine['cores']} cores, Python {machine['python']}.",
         "",
         ", ".join(f"{count} {name}" for name, count in counts.items()) + ".",
