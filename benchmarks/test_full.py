@@ -36,10 +36,11 @@ def main() -> int:
         for mark in case.iter("skipped")
     ]
     machine = describe_machine()
+    command = " ".join(["python -m benchmarks.test_full", *sys.argv[1:]])
     lines = [
         "# Last full test run",
         "",
-        f"`{' '.join(['python -m benchmarks.test_full', *sys.argv[1:]])}` on commit `{at}`, {started:%Y-%m-%d %H:%M} UTC, {minutes:.1f} minutes, exit code {code}.",
+        f"`{command}` on commit `{at}`, {started:%Y-%m-%d %H:%M} UTC, {minutes:.1f} minutes, exit code {code}.",
         f"Machine: {machine['processor']}, {machine['cores']} cores, Python {machine['python']}.",
         "",
         ", ".join(f"{count} {name}" for name, count in counts.items()) + ".",
