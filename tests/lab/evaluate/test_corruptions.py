@@ -126,7 +126,9 @@ def test_low_light_keeps_the_mean_of_the_light_and_its_noise_is_that_of_the_elec
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_srgb_and_linear_light_are_inverse(values):
-    np.testing.assert_allclose(encoded(linear(np.array(values))), values, atol=1e-9)
+    np.testing.assert_allclose(
+        encoded(linear(np.array(values))), values, atol=1e-7
+    )  # the curve's two parts meet to 3e-8
 
 
 @given(st.integers(0, 2**32), st.sampled_from([0.1, 0.3, 0.5, 1.0]))

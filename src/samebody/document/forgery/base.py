@@ -85,6 +85,8 @@ class Check(stage.Stage, ABC):
     name: ClassVar[str]
     words: ClassVar[Mapping[str, str]]
     """For each figure, what it means when it is above its limit: the middle of a sentence."""
+    unmeasured: ClassVar[frozenset[str]] = frozenset()
+    """Figures for which too few genuine documents gave a limit: they are shown, and judge nothing."""
 
     def __init__(self, *, limits: Mapping[str, Limit] | None = None, **parameters: Any) -> None:
         super().__init__(**parameters)

@@ -33,6 +33,7 @@ class GhostCheck(Check):
         "unlike": "The ghost image does not show the portrait's picture",
         "another_face": "The face in the ghost image is unlike the portrait's",
     }
+    unmeasured = frozenset({"another_face"})
 
     class Parameters(stage.Stage.Parameters):
         """What the picture must offer."""

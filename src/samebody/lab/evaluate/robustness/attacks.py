@@ -179,7 +179,7 @@ def square_search(
                 top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
                 window = proposal[number, top : top + side, left : left + side]
                 window[:] = epsilon * rng.choice([-1.0, 1.0], size=3)
-        tried = np.clip(np.rint(clean + proposal), 0, 255).astype(np.uint8)
+        tried = _inside(clean + proposal, clean, epsilon)
         score = scorer(tried)
         better = sign * (score - best) > 0
         best[better], kept[better], delta[better] = score[better], tried[better], proposal[better]
@@ -212,13 +212,19 @@ def transfer_attack(
         momentum += gradient / np.maximum(size, 1e-30)
         changed = changed + sign * (2 * epsilon / steps) * np.sign(momentum)
         changed = np.clip(np.clip(changed, clean - epsilon, clean + epsilon), 0, 255)
-    return np.clip(np.rint(changed), np.ceil(clean - epsilon), np.floor(clean + epsilon)).clip(0, 255).astype(np.uint8)
+    return _inside(changed, clean, epsilon)
 
 
 def random_noise(crops: Pixels, epsilon: float, rng: np.random.Generator) -> Pixels:
     """Every value moved by ``+-epsilon`` at random: what the strength alone does."""
-    changed = crops.astype(np.float64) + epsilon * rng.choice([-1.0, 1.0], size=crops.shape)
-    return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+    clean = crops.astype(np.float64)
+    return _inside(clean + epsilon * rng.choice([-1.0, 1.0], size=crops.shape), clean, epsilon)
+
+
+def _inside(changed: NDArray[np.float64], clean: NDArray[np.float64], epsilon: float) -> Pixels:
+    """Whole grey levels no further than ``epsilon`` from ``clean``: rounding must not step out of the ball."""
+    whole = np.clip(np.rint(changed), np.ceil(clean - epsilon), np.floor(clean + epsilon))
+    return whole.clip(0, 255).astype(np.uint8)
 
 
 # ------------------------------------------------------------------------------------------------------------- the runs
