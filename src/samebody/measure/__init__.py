@@ -2,142 +2,274 @@
 
 from __future__ import annotations
 
-from samebody.measure.all_pairs import PairScores, score_pairs
-from samebody.measure.attack import (
-    BpcerAtApcer,
-    ImpostorAttackRates,
-    InjectionCell,
-    InjectionRates,
-    LiteratureAcer,
-    PadRates,
-    PotentialRates,
-    Presentations,
-    SpeciesRates,
-    aggregate_scores,
-    bpcer_at_apcer,
-    bpcer_points,
-    impostor_attack_rates,
-    injection_rates,
-    literature_acer,
-    pad_rates,
-    presentations,
-    relative_iapar,
-)
-from samebody.measure.bootstrap import (
-    BootstrapOptions,
-    CellPairs,
-    ListedPairs,
-    PairGraph,
-    ThresholdEstimate,
-    draw_weights,
-    subject_bootstrap,
-    threshold_bootstrap,
-    vertex_bootstrap,
-)
-from samebody.measure.calibration import (
-    Calibration,
-    CllrParts,
-    IsotonicCalibration,
-    LogisticCalibration,
-    Reliability,
-    ReliabilityBin,
-    cllr,
-    cllr_min,
-    cllr_parts,
-    fit_isotonic,
-    fit_logistic,
-    llr_bounds,
-    reliability,
-    require_disjoint,
-)
-from samebody.measure.clustered import ClusteredVariance, clustered_rate, dyadic_rate
-from samebody.measure.cost import CostCurve, CostPoint, Costs, cost_curve, cost_curve_from_det
-from samebody.measure.demographics import (
-    DemographicRates,
-    Differential,
-    DifferentialIntervals,
-    Differentials,
-    GroupRates,
-    demographic_rates,
-    demographic_rates_from_counts,
-    differential_intervals,
-    gini,
-    non_mated_estimate,
-)
-from samebody.measure.discard import DiscardCurve, error_versus_discard, fnmr_threshold
-from samebody.measure.errors import (
-    CalibrationError,
-    EmptyClassError,
-    ExtrapolationRefusedError,
-    InvalidRateError,
-    InvalidScoresError,
-    KernelMissingError,
-    SubjectLeakageError,
-    TailFitError,
-    TailTooShortError,
-    TooManyScoresError,
-)
-from samebody.measure.estimates import estimate_rate, independent_rate
-from samebody.measure.histogram import ScoreHistogram, score_histogram
-from samebody.measure.identification import (
-    CmcCurve,
-    IdentificationRates,
-    SearchOutcomes,
-    cmc_curve,
-    identification_rates,
-    search_outcomes,
-    search_outcomes_from_candidates,
-    threshold_at_fpir,
-)
-from samebody.measure.intervals import (
-    INDICATIVE_BELOW,
-    RateEstimate,
-    binomial_interval,
-    upper_bound,
-    zero_error_bound,
-)
-from samebody.measure.labels import Labels, checked_labels
-from samebody.measure.linkage import Unlinkability, unlinkability
-from samebody.measure.morph import (
-    MorphDetectionRates,
-    MorphingAttackPotential,
-    MorphRates,
-    morph_detection_rates,
-    morph_rates,
-    morphing_attack_potential,
-)
-from samebody.measure.quality_steps import (
-    DiscardReport,
-    PartialArea,
-    QualityStep,
-    discard_reports,
-    error_by_quality,
-    rate_at,
-)
-from samebody.measure.rates import (
-    DetCurve,
-    EqualErrorRate,
-    SortedScores,
-    Threshold,
-    TransactionRates,
-    allowed_errors,
-    det_curve,
-    equal_error_rate,
-    fmr,
-    fnmr,
-    threshold_at_fmr,
-    threshold_from_tail,
-    transaction_rates,
-)
-from samebody.measure.tail import ExtrapolatedThreshold, ParetoTail, extrapolate_threshold, fit_tail
-from samebody.measure.transactions import (
-    AcquisitionRates,
-    TransactionDecisions,
-    TransactionResult,
-    acquisition_rates,
-    decide_transactions,
-    measure_transactions,
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from samebody.measure.all_pairs import PairScores, score_pairs
+    from samebody.measure.attack import (
+        BpcerAtApcer,
+        ImpostorAttackRates,
+        InjectionCell,
+        InjectionRates,
+        LiteratureAcer,
+        PadRates,
+        PotentialRates,
+        Presentations,
+        SpeciesRates,
+        aggregate_scores,
+        bpcer_at_apcer,
+        bpcer_points,
+        impostor_attack_rates,
+        injection_rates,
+        literature_acer,
+        pad_rates,
+        presentations,
+        relative_iapar,
+    )
+    from samebody.measure.bootstrap import (
+        BootstrapOptions,
+        CellPairs,
+        ListedPairs,
+        PairGraph,
+        ThresholdEstimate,
+        draw_weights,
+        subject_bootstrap,
+        threshold_bootstrap,
+        vertex_bootstrap,
+    )
+    from samebody.measure.calibration import (
+        Calibration,
+        CllrParts,
+        IsotonicCalibration,
+        LogisticCalibration,
+        Reliability,
+        ReliabilityBin,
+        cllr,
+        cllr_min,
+        cllr_parts,
+        fit_isotonic,
+        fit_logistic,
+        llr_bounds,
+        reliability,
+        require_disjoint,
+    )
+    from samebody.measure.clustered import ClusteredVariance, clustered_rate, dyadic_rate
+    from samebody.measure.cost import CostCurve, CostPoint, Costs, cost_curve, cost_curve_from_det
+    from samebody.measure.demographics import (
+        DemographicRates,
+        Differential,
+        DifferentialIntervals,
+        Differentials,
+        GroupRates,
+        demographic_rates,
+        demographic_rates_from_counts,
+        differential_intervals,
+        gini,
+        non_mated_estimate,
+    )
+    from samebody.measure.discard import DiscardCurve, error_versus_discard, fnmr_threshold
+    from samebody.measure.errors import (
+        CalibrationError,
+        EmptyClassError,
+        ExtrapolationRefusedError,
+        InvalidRateError,
+        InvalidScoresError,
+        KernelMissingError,
+        SubjectLeakageError,
+        TailFitError,
+        TailTooShortError,
+        TooManyScoresError,
+    )
+    from samebody.measure.estimates import estimate_rate, independent_rate
+    from samebody.measure.histogram import ScoreHistogram, score_histogram
+    from samebody.measure.identification import (
+        CmcCurve,
+        IdentificationRates,
+        SearchOutcomes,
+        cmc_curve,
+        identification_rates,
+        search_outcomes,
+        search_outcomes_from_candidates,
+        threshold_at_fpir,
+    )
+    from samebody.measure.intervals import (
+        INDICATIVE_BELOW,
+        RateEstimate,
+        binomial_interval,
+        upper_bound,
+        zero_error_bound,
+    )
+    from samebody.measure.labels import Labels, checked_labels
+    from samebody.measure.linkage import Unlinkability, unlinkability
+    from samebody.measure.morph import (
+        MorphDetectionRates,
+        MorphingAttackPotential,
+        MorphRates,
+        morph_detection_rates,
+        morph_rates,
+        morphing_attack_potential,
+    )
+    from samebody.measure.quality_steps import (
+        DiscardReport,
+        PartialArea,
+        QualityStep,
+        discard_reports,
+        error_by_quality,
+        rate_at,
+    )
+    from samebody.measure.rates import (
+        DetCurve,
+        EqualErrorRate,
+        SortedScores,
+        Threshold,
+        TransactionRates,
+        allowed_errors,
+        det_curve,
+        equal_error_rate,
+        fmr,
+        fnmr,
+        threshold_at_fmr,
+        threshold_from_tail,
+        transaction_rates,
+    )
+    from samebody.measure.tail import ExtrapolatedThreshold, ParetoTail, extrapolate_threshold, fit_tail
+    from samebody.measure.transactions import (
+        AcquisitionRates,
+        TransactionDecisions,
+        TransactionResult,
+        acquisition_rates,
+        decide_transactions,
+        measure_transactions,
+    )
+
+# Where each name lives; imported on first use, so that one verification does not pay for every metric.
+_HOMES = {
+    "all_pairs": ("PairScores", "score_pairs"),
+    "attack": (
+        "BpcerAtApcer",
+        "ImpostorAttackRates",
+        "InjectionCell",
+        "InjectionRates",
+        "LiteratureAcer",
+        "PadRates",
+        "PotentialRates",
+        "Presentations",
+        "SpeciesRates",
+        "aggregate_scores",
+        "bpcer_at_apcer",
+        "bpcer_points",
+        "impostor_attack_rates",
+        "injection_rates",
+        "literature_acer",
+        "pad_rates",
+        "presentations",
+        "relative_iapar",
+    ),
+    "bootstrap": (
+        "BootstrapOptions",
+        "CellPairs",
+        "ListedPairs",
+        "PairGraph",
+        "ThresholdEstimate",
+        "draw_weights",
+        "subject_bootstrap",
+        "threshold_bootstrap",
+        "vertex_bootstrap",
+    ),
+    "calibration": (
+        "Calibration",
+        "CllrParts",
+        "IsotonicCalibration",
+        "LogisticCalibration",
+        "Reliability",
+        "ReliabilityBin",
+        "cllr",
+        "cllr_min",
+        "cllr_parts",
+        "fit_isotonic",
+        "fit_logistic",
+        "llr_bounds",
+        "reliability",
+        "require_disjoint",
+    ),
+    "clustered": ("ClusteredVariance", "clustered_rate", "dyadic_rate"),
+    "cost": ("CostCurve", "CostPoint", "Costs", "cost_curve", "cost_curve_from_det"),
+    "demographics": (
+        "DemographicRates",
+        "Differential",
+        "DifferentialIntervals",
+        "Differentials",
+        "GroupRates",
+        "demographic_rates",
+        "demographic_rates_from_counts",
+        "differential_intervals",
+        "gini",
+        "non_mated_estimate",
+    ),
+    "discard": ("DiscardCurve", "error_versus_discard", "fnmr_threshold"),
+    "errors": (
+        "CalibrationError",
+        "EmptyClassError",
+        "ExtrapolationRefusedError",
+        "InvalidRateError",
+        "InvalidScoresError",
+        "KernelMissingError",
+        "SubjectLeakageError",
+        "TailFitError",
+        "TailTooShortError",
+        "TooManyScoresError",
+    ),
+    "estimates": ("estimate_rate", "independent_rate"),
+    "histogram": ("ScoreHistogram", "score_histogram"),
+    "identification": (
+        "CmcCurve",
+        "IdentificationRates",
+        "SearchOutcomes",
+        "cmc_curve",
+        "identification_rates",
+        "search_outcomes",
+        "search_outcomes_from_candidates",
+        "threshold_at_fpir",
+    ),
+    "intervals": ("INDICATIVE_BELOW", "RateEstimate", "binomial_interval", "upper_bound", "zero_error_bound"),
+    "labels": ("Labels", "checked_labels"),
+    "linkage": ("Unlinkability", "unlinkability"),
+    "morph": (
+        "MorphDetectionRates",
+        "MorphingAttackPotential",
+        "MorphRates",
+        "morph_detection_rates",
+        "morph_rates",
+        "morphing_attack_potential",
+    ),
+    "quality_steps": ("DiscardReport", "PartialArea", "QualityStep", "discard_reports", "error_by_quality", "rate_at"),
+    "rates": (
+        "DetCurve",
+        "EqualErrorRate",
+        "SortedScores",
+        "Threshold",
+        "TransactionRates",
+        "allowed_errors",
+        "det_curve",
+        "equal_error_rate",
+        "fmr",
+        "fnmr",
+        "threshold_at_fmr",
+        "threshold_from_tail",
+        "transaction_rates",
+    ),
+    "tail": ("ExtrapolatedThreshold", "ParetoTail", "extrapolate_threshold", "fit_tail"),
+    "transactions": (
+        "AcquisitionRates",
+        "TransactionDecisions",
+        "TransactionResult",
+        "acquisition_rates",
+        "decide_transactions",
+        "measure_transactions",
+    ),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "INDICATIVE_BELOW",
@@ -271,3 +403,12 @@ __all__ = [
     "vertex_bootstrap",
     "zero_error_bound",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
