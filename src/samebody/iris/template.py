@@ -119,7 +119,7 @@ class IrisTemplate:
         return unpack_words(self.code), unpack_words(self.mask)
 
     def to_bytes(self) -> bytes:
-        """The template as bytes that :meth:`from_bytes` reads; ends with a checksum, is not sealed (samebody.crypto)."""
+        """The template as bytes that :meth:`from_bytes` reads; ends with a checksum, and is not sealed."""
         space, version = self.space.encode(), self.version.encode()
         head = _HEAD.pack(_MAGIC, _FORMAT, EYES.index(self.eye), 0, self.columns, len(space), len(version))
         body = b"".join((head, space, version, self.code.astype("<u8").tobytes(), self.mask.astype("<u8").tobytes()))
@@ -179,13 +179,14 @@ def pack_bits(bits: NDArray[np.bool_]) -> Words:
     Raises:
         InvalidIrisTemplateError: another shape or dtype.
     """
-    if (
-        not isinstance(bits, np.ndarray)
-        or bits.dtype != np.bool_
-        or bits.ndim != 4
-        or (bits.shape[0], *bits.shape[2:]) != (ROWS, FILTERS, PARTS)
+    array: Any = bits
+    if not (
+        isinstance(array, np.ndarray)
+        and array.dtype == np.bool_
+        and array.ndim == 4
+        and (array.shape[0], *array.shape[2:]) == (ROWS, FILTERS, PARTS)
     ):
-        found = f"{bits.dtype} {bits.shape}" if isinstance(bits, np.ndarray) else type(bits).__name__
+        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
         raise InvalidIrisTemplateError(
             f"bits must be bool of shape ({ROWS}, columns, {FILTERS}, {PARTS}), not {found}."
         )
