@@ -168,7 +168,8 @@ class IrisTemplate:
 def popcount(words: Words) -> NDArray[np.uint8]:
     """How many bits are set in each word; same shape as ``words``."""
     if hasattr(np, "bitwise_count"):  # numpy 2
-        return cast(NDArray[np.uint8], np.bitwise_count(words))
+        counts: NDArray[np.uint8] = np.bitwise_count(words)
+        return counts
     octets = np.ascontiguousarray(words).view(np.uint8).reshape(*words.shape, 8)
     return np.unpackbits(octets, axis=-1).sum(axis=-1, dtype=np.uint8)
 
