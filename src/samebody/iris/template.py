@@ -167,11 +167,13 @@ class IrisTemplate:
 
 def popcount(words: Words) -> NDArray[np.uint8]:
     """How many bits are set in each word; same shape as ``words``."""
+    counts: NDArray[np.uint8]
     if hasattr(np, "bitwise_count"):  # numpy 2
-        counts: NDArray[np.uint8] = np.bitwise_count(words)
-        return counts
-    octets = np.ascontiguousarray(words).view(np.uint8).reshape(*words.shape, 8)
-    return np.unpackbits(octets, axis=-1).sum(axis=-1, dtype=np.uint8)
+        counts = np.bitwise_count(words)
+    else:
+        octets = np.ascontiguousarray(words).view(np.uint8).reshape(*words.shape, 8)
+        counts = np.unpackbits(octets, axis=-1).sum(axis=-1, dtype=np.uint8)
+    return counts
 
 
 def pack_bits(bits: NDArray[np.bool_]) -> Words:
