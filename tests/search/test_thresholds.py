@@ -129,6 +129,11 @@ def test_a_histogram_refines_the_fmr_only_where_scores_stand_behind_it() -> None
     assert rates.fmr_at(0.26).basis == "histogram"
     assert math.isclose(rates.fmr_at(0.26).fmr, 0.1)
     assert rates.fmr_at(0.8).basis == "point"  # 4 scores are no rate
+    assert rates.fmr_at(0.8).fmr == 1e-4
+    coarse = replace(rates, points=(point(1e-2, 0.3),))
+    assert coarse.fmr_at(0.8).fmr == coarse.fmr_at(0.6).fmr == 40 / 10_000  # the last bin that 30 scores reach
+    steps = [rates.fmr_at(score).fmr for score in np.linspace(-0.2, 1.2, 200)]
+    assert steps == sorted(steps, reverse=True)
     other = replace(rates, histogram=histogram.model_copy(update={"population": "others"}))
     assert other.fmr_at(0.26).basis == "none"
 

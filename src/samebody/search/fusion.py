@@ -9,9 +9,9 @@ Two rules, and the result names which one was used.
     inequality; I. J. Good 1950), so a sum of ``-ln(FMR)`` is asked for.
 ``both``
     Where a calibration is missing, *each* modality has to reach a threshold of its own. Without further assumption
-    each has to reach that of the full FMR, because the joint rate is only known to be at most the smaller one. Told that
-    the modalities are independent (``independent=True``), each has to reach that of the square root, because the joint
-    rate is then the product.
+    each has to reach that of the full FMR, because the joint rate is only known to be at most the smaller one. Told
+    that the modalities are independent (``independent=True``), each has to reach that of the square root, because the
+    joint rate is then the product.
 
 A candidate with one modality is decided by that one, at the full FMR (``single``).
 """

@@ -242,7 +242,8 @@ class MeasuredRates:
     def fmr_at(self, score: float, *, allow_extrapolated: bool = False) -> ScoreRate:
         """The smaller of: the FMR of the strictest point that ``score`` reaches; the histogram's share at or above it.
 
-        The histogram counts the bin of the score in full, and is used only where 30 scores or more stand behind it.
+        The histogram counts the bin of the score in full, and ends at the last bin that 30 scores or more reach. So the
+        rate never rises with the score.
         """
         best = ScoreRate(1.0, "none")
         for point in self._usable(allow_extrapolated):
@@ -261,13 +262,22 @@ class MeasuredRates:
         return [p for p in own if not p.extrapolated or (allow_extrapolated and p.fmr >= last)]
 
     def _share(self, score: float) -> tuple[float, int]:
+        """Share of non-mated scores at or above ``score``, or at or above the last bin that 30 or more reach."""
         held = self.histogram
         if held is None or held.population != self.population or not any(held.non_mated):
             return 1.0, 0
         from samebody.measure import ScoreHistogram as Counted
 
-        share = Counted(held.start, held.stop, held.non_mated).share_at_or_above(score)
-        return share, round(share * sum(held.non_mated))
+        solid, above = -1, 0
+        for place in reversed(range(held.count)):
+            above += held.non_mated[place]
+            if above >= SOLID_ERRORS:
+                solid = place
+                break
+        width = (held.stop - held.start) / held.count
+        counted = Counted(held.start, held.stop, held.non_mated)
+        share = counted.share_at_or_above(min(score, held.start + (solid + 0.5) * width))
+        return share, round(share * counted.total)
 
     def _unknown(self, fmr: float, only_extrapolated: bool) -> ThresholdUnknownError:
         if only_extrapolated:
