@@ -1,0 +1,22 @@
+"""Synthetic near-infrared irises: seeded pictures with their ground truth, and codes for experiments of scale.
+
+What this is not: it is no simulation of optics or anatomy, it is fitted to no data set, and error rates measured on it
+say nothing about people. It tests that software works (the same eye is found again, another one is not, a contour lies
+where it was drawn) and how it scales.
+"""
+
+from __future__ import annotations
+
+from samebody.synth.iris.capture import EyeTruth, SyntheticEye, capture_eye
+from samebody.synth.iris.conditions import CaptureConditions, draw_conditions
+from samebody.synth.iris.identity import EyeIdentity, draw_identity
+
+__all__ = [
+    "CaptureConditions",
+    "EyeIdentity",
+    "EyeTruth",
+    "SyntheticEye",
+    "capture_eye",
+    "draw_conditions",
+    "draw_identity",
+]
