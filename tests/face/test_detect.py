@@ -137,6 +137,23 @@ def test_a_turned_face_is_found_where_it_is(analyser, portraits, degrees):
         assert abs(tilt) < 40
 
 
+@pytest.mark.parametrize("side", [80, 150, 320])
+@pytest.mark.parametrize("degrees", [-30, -20, -10, 10, 20, 30, 45])
+def test_the_eye_line_follows_the_tilt_of_a_face_of_any_size(analyser, portraits, side, degrees):
+    for image in portraits[:2]:
+        original = analyser.detect(image)[0]
+        scale = side / max(original.box.width, original.box.height)
+        size = (round(image.width * scale), round(image.height * scale))
+        small = Image(np.asarray(cv2.resize(image.pixels, size, interpolation=cv2.INTER_AREA)))
+        reference = analyser.detect(small)[0]
+        matrix, size = geometry.turned(small.width, small.height, degrees)
+        turned = Image(geometry.warp(small.pixels, geometry.corner_to_index(matrix), size))
+        face = max(analyser.detect(turned), key=lambda face: face.confidence)
+        expected = geometry.apply(matrix, reference.landmark_array())
+        assert abs((face.roll_degrees - reference.roll_degrees - degrees + 180) % 360 - 180) < 12
+        assert np.abs(face.landmark_array() - expected).max() < 0.25 * reference.inter_eye_distance
+
+
 def test_exact_quarter_turns_report_their_rotation(analyser, portrait):
     for quarters in (1, 2, 3):
         turned = Image(np.ascontiguousarray(np.rot90(portrait.pixels, quarters)))

@@ -65,6 +65,10 @@ class FaceAnalyser:
         """The record that templates are made with."""
         return self.networks.embedder
 
+    def acquisition_parameters(self) -> tuple[str, ...]:
+        """The parameters of the stages before the embedder, as JSON: with the weights they determine a template."""
+        return tuple(stage.parameters.model_dump_json() for stage in (self._detector, self._chooser))
+
     # ------------------------------------------------------------------------------------------------- single steps
 
     def detect(self, image: Image) -> tuple[FaceDetection, ...]:

@@ -29,6 +29,10 @@ PATCH_SIDE = 160
 PATCH_FACES = 2.2
 """Side of the second look's patch in pixels, and how many sides of the face it spans."""
 
+LEVEL_SIDE = 288
+LEVEL_FACES = 1.5
+"""The same of the levelled look: the face spans 190 pixels there, well inside the reach of YuNet's coarsest grid."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Look:
@@ -86,6 +90,16 @@ class FaceDetector(stage.Stage):
             default=0.02, ge=0, lt=1, description="by how much a turned patch must score above the upright one"
         )
         patches: int = Field(default=4, ge=0, description="faces, largest first, that may get the second look")
+        landmark_face: float = Field(
+            default=180.0,
+            ge=0,
+            description="side of a face, pixels of the view, from which its landmarks follow a tilt; "
+            "smaller ones get the levelled look",
+        )
+        level: float = Field(
+            default=6.0, gt=0, le=45, description="tilt of the eyes in the view above which it is levelled, degrees"
+        )
+        levellings: int = Field(default=3, ge=0, description="levelled looks at one face at most")
         turns: bool = Field(default=True, description="whether turned faces are looked for at all")
         most: int = Field(default=100, ge=1, description="faces returned at most")
 
@@ -130,7 +144,7 @@ class FaceDetector(stage.Stage):
         if not self.parameters.turns:
             return faces
         faces = sorted(faces, key=lambda face: -face.box.area)
-        checked = [self._settled(pixels, face) for face in faces[: self.parameters.patches]]
+        checked = [self._levelled(pixels, self._settled(pixels, face)) for face in faces[: self.parameters.patches]]
         return self._united(checked + faces[self.parameters.patches :])
 
     def _settled(self, pixels: Pixels, face: FaceDetection) -> FaceDetection:
@@ -151,16 +165,36 @@ class FaceDetector(stage.Stage):
             return face
         return replace(found, confidence=max(found.confidence, face.confidence))
 
-    def _patch(self, pixels: Pixels, face: FaceDetection, degrees: float) -> FaceDetection | None:
+    def _levelled(self, pixels: Pixels, face: FaceDetection) -> FaceDetection:
+        """``face`` with landmarks from an enlarged view in which the line between its eyes is level."""
+        current = face
+        for _ in range(self.parameters.levellings):
+            tilt = _wrapped(current.roll_degrees + current.rotation_degrees)
+            if abs(tilt) <= self.parameters.level and current.seen_pixels >= self.parameters.landmark_face:
+                break
+            found = self._patch(pixels, current, -tilt, LEVEL_SIDE, LEVEL_FACES)
+            if found is None:
+                break
+            current = replace(found, box=face.box)
+        return replace(current, confidence=face.confidence)
+
+    def _patch(
+        self,
+        pixels: Pixels,
+        face: FaceDetection,
+        degrees: float,
+        side: int = PATCH_SIDE,
+        faces: float = PATCH_FACES,
+    ) -> FaceDetection | None:
         """The face nearest to the middle of a patch around ``face`` that is turned by ``degrees`` more than it was."""
         total = (face.rotation_degrees + degrees) % 360.0
         angle = math.radians(total)
-        scale = PATCH_SIDE / (PATCH_FACES * max(face.box.width, face.box.height, 1e-6))
+        scale = side / (faces * max(face.box.width, face.box.height, 1e-6))
         linear = scale * np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
-        middle = np.array([PATCH_SIDE / 2, PATCH_SIDE / 2])
+        middle = np.array([side / 2, side / 2])
         matrix = np.hstack([linear, (middle - linear @ np.asarray(face.box.centre))[:, None]])
         index_matrix = geometry.corner_to_index(matrix)
-        patch = geometry.warp(pixels, index_matrix, (PATCH_SIDE, PATCH_SIDE), border=cv2.BORDER_REPLICATE)
+        patch = geometry.warp(pixels, index_matrix, (side, side), border=cv2.BORDER_REPLICATE)
         near = max(face.box.width, face.box.height) * 0.5
         found = self._faces(_Look(patch, matrix, total))
         found = [other for other in found if math.dist(other.box.centre, face.box.centre) <= near]
@@ -204,6 +238,7 @@ class FaceDetector(stage.Stage):
                 landmarks=_points(geometry.apply(back, candidates.landmarks[index])),
                 confidence=float(candidates.scores[index]),
                 rotation_degrees=look.degrees,
+                seen_pixels=float(max(candidates.boxes[index][2:])),
             )
             for index in range(len(candidates))
         ]
@@ -229,6 +264,11 @@ def _strongest(faces: list[FaceDetection]) -> float:
 
 def _strength(face: FaceDetection | None) -> float:
     return face.confidence if face is not None else 0.0
+
+
+def _wrapped(degrees: float) -> float:
+    """``degrees`` as an angle from -180 to 180."""
+    return (degrees + 180.0) % 360.0 - 180.0
 
 
 def _points(points: NDArray[np.float64]) -> tuple[Point, Point, Point, Point, Point]:

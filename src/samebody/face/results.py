@@ -23,12 +23,14 @@ class FaceDetection:
         confidence: of the detector, 0-1.
         rotation_degrees: by how much the picture was turned counter-clockwise before the face was found, 0-360;
             box and landmarks are mapped back to the picture as it came.
+        seen_pixels: longer side of the face in the view that gave its landmarks, pixels of that view; 0 when unknown.
     """
 
     box: Box
     landmarks: tuple[Point, Point, Point, Point, Point]
     confidence: float
     rotation_degrees: float = 0.0
+    seen_pixels: float = 0.0
 
     @property
     def inter_eye_distance(self) -> float:

@@ -11,8 +11,10 @@ from PIL import Image
 
 from samebody.cli.main import main
 from samebody.config import Settings
+from samebody.face import FaceAnalyser
+from samebody.face.choose import FaceChooser
 from samebody.lab.evaluate import ScoreTableError, images, load_run
-from samebody.lab.evaluate.images import by_stem, embed_pictures, read_pictures
+from samebody.lab.evaluate.images import acquisition_key, by_stem, embed_pictures, read_pictures
 from tests.lab.evaluate.test_operating_points import FakeAnalyser
 
 
@@ -118,3 +120,13 @@ def test_aligned_crops_of_another_size_are_failures(tmp_path: Path) -> None:
     crop = images.load_picture(tmp_path / "crop.png")
     vector = images.embed_picture(analyser, lambda: crop, aligned=True)
     assert isinstance(vector, np.ndarray) and abs(float(np.linalg.norm(vector)) - 1) < 1e-3
+
+
+def test_another_limit_of_detection_or_choice_never_finds_old_templates() -> None:
+    keys = {
+        acquisition_key(FaceAnalyser()),
+        acquisition_key(FaceAnalyser(detector_parameters={"threshold": 0.7})),
+        acquisition_key(FaceAnalyser(chooser=FaceChooser(min_inter_eye=30.0))),
+    }
+    assert len(keys) == 3
+    assert acquisition_key(FaceAnalyser()) in keys

@@ -42,6 +42,9 @@ class FakeAnalyser:
         self.embedder = records[embedder]
         self.networks = types.SimpleNamespace(records={"face/yunet": records["face/yunet"]})
 
+    def acquisition_parameters(self):
+        return ()
+
     def single_threaded(self):
         return self
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from samebody.capture import decode_image
 from samebody.config import Limits, Settings, load_settings
 from samebody.errors import InputError
 from samebody.face import FaceAnalyser
+from samebody.face.networks import DETECTOR
 from samebody.face.stream import ordered
 from samebody.lab.evaluate.errors import ScoreTableError
 from samebody.lab.evaluate.grey_maps import read_grey_map
@@ -187,11 +189,23 @@ def cache_folder(settings: Settings) -> Path:
     return settings.models_dir.parent / "evaluation-templates"
 
 
+def acquisition_key(analyser: FaceAnalyser) -> str:
+    """16 hex digits of all that decides which crop of a picture reaches the embedder, or whether one does.
+
+    The detector's weights, the parameters of the stages, and the code of the stages itself: a limit or a line that
+    changes there makes other templates, so templates made before it must not be found again.
+    """
+    parts = [analyser.networks.records[DETECTOR].run_sha256, *analyser.acquisition_parameters()]
+    digest = hashlib.sha256("\n".join(parts).encode())
+    for name in ("align", "choose", "detect", "geometry", "yunet"):
+        digest.update((resources.files("samebody.face") / f"{name}.py").read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def template_cache(analyser: FaceAnalyser, settings: Settings, kind: str = "") -> TemplateCache:
     """The cache of an embedder (and the detector before it)."""
     record = analyser.embedder
-    detector = analyser.networks.records["face/yunet"].run_sha256
-    name = f"{record.embedding_space().digest}-{kind or detector[:16]}"
+    name = f"{record.embedding_space().digest}-{kind or acquisition_key(analyser)}"
     return TemplateCache(cache_folder(settings) / name, record.embedding_output.dimensions)
 
 
@@ -281,7 +295,12 @@ def _qualities(
     """Unified quality by hash; NaN where none could be assessed."""
     single = analyser.single_threaded()
     networks = single.networks.records
-    version = hashlib.sha256("".join(sorted(record.run_sha256 for record in networks.values())).encode()).hexdigest()
+    digest = hashlib.sha256("".join(sorted(record.run_sha256 for record in networks.values())).encode())
+    digest.update(acquisition_key(analyser).encode())
+    for source in sorted(resources.files("samebody.face.quality").iterdir(), key=lambda entry: entry.name):
+        if source.name.endswith(".py"):
+            digest.update(source.read_bytes())
+    version = digest.hexdigest()
 
     def work(path: Path) -> Entry:
         try:

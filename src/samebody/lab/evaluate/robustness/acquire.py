@@ -14,7 +14,7 @@ from samebody.errors import InputError
 from samebody.face import FaceAnalyser, FaceDetection
 from samebody.face.stream import ordered
 from samebody.lab.evaluate.corruptions import corruption, generator
-from samebody.lab.evaluate.images import Entry, Picture, PictureSet, cache_folder, load_picture
+from samebody.lab.evaluate.images import Entry, Picture, PictureSet, acquisition_key, cache_folder, load_picture
 from samebody.lab.evaluate.template_cache import TemplateCache
 from samebody.types import Image, Pixels
 
@@ -56,7 +56,9 @@ class CorruptedFaces:
     def __init__(self, analyser: FaceAnalyser, settings: Settings, *, seed: int, quality: bool = False) -> None:
         self._analyser, self._settings, self._seed, self._quality = analyser.single_threaded(), settings, seed, quality
         networks = sorted(record.run_sha256 for record in analyser.networks.records.values())
-        key = hashlib.sha256("\n".join([CORRUPTIONS_VERSION, *networks]).encode()).hexdigest()[:16]
+        key = hashlib.sha256(
+            "\n".join([CORRUPTIONS_VERSION, acquisition_key(analyser), *networks]).encode()
+        ).hexdigest()[:16]
         space = analyser.embedder.embedding_space().digest
         self._dimensions = analyser.embedder.embedding_output.dimensions
         # with quality an entry is one number longer
