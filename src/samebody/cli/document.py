@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from samebody.cli.lazy import LazyGroup
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,27 +16,13 @@ if TYPE_CHECKING:
     from samebody.document import DocumentReading
 
 
-class _DocumentGroup(click.Group):
-    """Imports the specimen command, which brings the generators along, only when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order in which they are printed."""
-        return ["read", "specimen"]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command ``cmd_name``, imported on demand."""
-        if cmd_name == "specimen":
-            loaded: click.Command = importlib.import_module("samebody.cli.document_specimen").command
-            return loaded
-        return super().get_command(ctx, cmd_name)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Print the table without importing a command."""
-        with formatter.section("Commands"):
-            formatter.write_dl([("read", "read a document"), ("specimen", "render a specimen document")])
+COMMANDS = {
+    "read": ("samebody.cli.document", "read a document"),
+    "specimen": ("samebody.cli.document_specimen", "render a specimen document"),
+}
 
 
-@click.group("document", cls=_DocumentGroup)
+@click.group("document", cls=LazyGroup, table=COMMANDS)
 def command() -> None:
     """Read documents, render specimens."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from samebody.cli.lazy import LazyGroup
 
 COMMANDS = {
     "verification": ("samebody.cli.evaluate_verification", "1:1: thresholds, FMR, FNMR, DET, groups, quality"),
@@ -22,26 +22,6 @@ COMMANDS = {
 }
 
 
-class EvaluateGroup(click.Group):
-    """Imports a command when it is invoked."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of ``cmd_name`` and return its ``command``."""
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Print the table without importing a command."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(cls=EvaluateGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """Measure scores, templates or models: error rates with intervals, written to a run folder."""

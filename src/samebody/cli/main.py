@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from typing import Any
 
 import click
+
+from samebody.cli.lazy import LazyGroup
 
 COMMANDS = {
     "verify": ("samebody.cli.verify", "verify a person against their document"),
@@ -24,31 +25,19 @@ MOVED = {"match": "samebody evaluate operating-points"}
 """Commands that have another name now; they answer with it."""
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are invoked; ``--help`` prints the table above."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of the table."""
-        return list(COMMANDS)
+class _Commands(LazyGroup):
+    """The commands, and those that were here once."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of ``cmd_name`` and return its ``command``."""
+        """Import the module of ``cmd_name`` and return its ``command``; a moved command says where it went."""
         if cmd_name in MOVED:
             from samebody.cli.moved import moved
 
             return moved(cmd_name, MOVED[cmd_name])
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Print the table without importing a command."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        return super().get_command(ctx, cmd_name)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="samebody", prog_name="samebody")
 def cli() -> None:
     """Is this the same, real, unique person, and does the document belong to them?
