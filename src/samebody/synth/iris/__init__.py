@@ -8,6 +8,7 @@ where it was drawn) and how it scales.
 from __future__ import annotations
 
 from samebody.synth.iris.capture import EyeTruth, SyntheticEye, capture_eye
+from samebody.synth.iris.codes import IrisCodePopulation
 from samebody.synth.iris.conditions import CaptureConditions, draw_conditions
 from samebody.synth.iris.identity import EyeIdentity, draw_identity
 
@@ -15,6 +16,7 @@ __all__ = [
     "CaptureConditions",
     "EyeIdentity",
     "EyeTruth",
+    "IrisCodePopulation",
     "SyntheticEye",
     "capture_eye",
     "draw_conditions",

@@ -231,7 +231,7 @@ def _sensor(picture: Grey, c: CaptureConditions, rng: np.random.Generator) -> ND
         lit = cv2.GaussianBlur(lit, (0, 0), c.blur)
     lit = 255.0 * np.clip(lit / 255.0, 0.0, 1.0) ** c.gamma
     noise = rng.standard_normal(lit.shape, dtype=np.float32) * np.sqrt(c.noise**2 * (0.5 + lit / 255.0))
-    return np.clip(np.round(lit + noise), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.round(lit + noise), 0, 255), dtype=np.uint8)
 
 
 def _streak(length: float, angle: float) -> Grey:

@@ -70,7 +70,7 @@ class CaptureConditions:
 def draw_conditions(
     rng: np.random.Generator, width: int = 640, height: int = 480, difficulty: float = 1.0
 ) -> CaptureConditions:
-    """A capture as a cooperative person gives it; ``difficulty`` scales how far values stray (0 = ideal, 2 = careless)."""
+    """A capture of a cooperative person; ``difficulty`` scales how far values stray (0 = ideal, 2 = careless)."""
     scale = min(width / 640.0, height / 480.0)
 
     def normal(deviation: float) -> float:

@@ -23,7 +23,7 @@ class EyeIdentity:
         texture: (radii, angles) float32, see :func:`samebody.synth.iris.texture.iris_texture`.
         reflectance, contrast: grey level of the iris (0-255) and of one standard deviation of its texture.
         pupil_offset: centre of the pupil from the centre of the limbus, in radii.
-        pupil_shape, limbus_shape: (3, 2) cosine and sine amplitudes of the 2nd to 4th harmonic of the contour, in radii.
+        pupil_shape, limbus_shape: (3, 2) cosine and sine amplitudes of the contour's 2nd to 4th harmonic, in radii.
         aspect: height of the limbus over its width.
         width, upper, lower: half width of the opening between the lids, and its height above and below the centre.
         tilt: of the line between the corners of the eye, in radians; the outer corner higher is positive.

@@ -93,9 +93,8 @@ def _crypts(rng: np.random.Generator, rho: Field, angles: int, collarette: Field
         width, height = float(rng.uniform(0.006, 0.022)), float(rng.uniform(0.025, 0.09))
         d = np.abs(_around(angles, centre))[None, :] / width + np.abs(rho - radius) / height
         depth = float(rng.uniform(0.8, 2.4))
-        dark += depth / (1.0 + np.exp(np.minimum((d - 1.0) / 0.12, 50.0))) - 0.3 * depth * np.exp(
-            -0.5 * ((d - 1.25) / 0.15) ** 2
-        )
+        dark += depth / (1.0 + np.exp(np.minimum((d - 1.0) / 0.12, 50.0)))
+        dark -= 0.3 * depth * np.exp(-0.5 * ((d - 1.25) / 0.15) ** 2)
     return np.asarray(dark, dtype=np.float32)
 
 
@@ -105,7 +104,8 @@ def _furrows(rng: np.random.Generator, rho: Field, angles: int) -> Field:
     for _ in range(int(rng.integers(1, 6))):
         radius = rng.uniform(0.5, 0.92) + 0.012 * periodic_noise(rng, 1, angles, 6.0)[0]
         span = float(rng.uniform(0.12, 0.5))
-        fade = 1.0 / (1.0 + np.exp(np.minimum((np.abs(_around(angles, float(rng.random()))) - span / 2) / 0.02, 50.0)))
+        beyond = (np.abs(_around(angles, float(rng.random()))) - span / 2) / 0.02
+        fade = 1.0 / (1.0 + np.exp(np.minimum(beyond, 50.0)))
         dark += float(rng.uniform(0.4, 1.0)) * fade * np.exp(-0.5 * ((rho - radius) / 0.012) ** 2)
     return np.asarray(dark, dtype=np.float32)
 
