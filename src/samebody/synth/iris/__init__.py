@@ -7,10 +7,14 @@ where it was drawn) and how it scales.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from samebody.synth.iris.capture import EyeTruth, SyntheticEye, capture_eye
-from samebody.synth.iris.codes import IrisCodePopulation
 from samebody.synth.iris.conditions import CaptureConditions, draw_conditions
 from samebody.synth.iris.identity import EyeIdentity, draw_identity
+
+if TYPE_CHECKING:
+    from samebody.synth.iris.codes import IrisCodePopulation as IrisCodePopulation
 
 __all__ = [
     "CaptureConditions",
@@ -22,3 +26,11 @@ __all__ = [
     "draw_conditions",
     "draw_identity",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "IrisCodePopulation":  # imports numba, which pictures do not need
+        from samebody.synth.iris.codes import IrisCodePopulation
+
+        return IrisCodePopulation
+    raise AttributeError(f"module 'samebody.synth.iris' has no attribute {name!r}")

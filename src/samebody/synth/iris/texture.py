@@ -1,7 +1,7 @@
 """The texture of an iris in polar coordinates: fibres, collarette, crypts, furrows and spots out of seeded noise.
 
-The parts are those of the anatomy (stroma of radial fibres, pupillary and ciliary zone parted by the collarette, crypts,
-contraction furrows, pigment spots); their statistics are chosen by eye, not fitted to a data set.
+The parts are those of the anatomy (stroma of radial fibres, pupillary and ciliary zone parted by the collarette,
+crypts, contraction furrows, pigment spots); their statistics are chosen by eye, not fitted to a data set.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Field = NDArray[np.float32]
 def iris_texture(rng: np.random.Generator, angles: int = ANGLES, radii: int = RADII) -> Field:
     """(radii, angles) float32 reflectance around 0, standard deviation 1; periodic in the angle.
 
-    Row 0 is the edge of the pupil, the last row the limbus; column 0 lies at the right, columns run clockwise as seen in
-    a picture whose y axis points down.
+    Row 0 is the edge of the pupil, the last row the limbus; column 0 lies at the right, columns run clockwise as seen
+    in a picture whose y axis points down.
     """
     rho = np.linspace(0.0, 1.0, radii, dtype=np.float32)[:, None]
     collarette = 0.28 + 0.05 * periodic_noise(rng, 1, angles, 9.0)[0] + 0.02 * periodic_noise(rng, 1, angles, 40.0)[0]
