@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from samebody.cli.evaluate_parts import FILE, hand_over
+
 if TYPE_CHECKING:
     from samebody.lab.evaluate import IdentificationResult
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("identification", context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,8 +37,6 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--seed", default=20260, show_default=True, type=int, help="Of the bootstrap.")
 def command(**options: Any) -> None:
     """FPIR, FNIR, selectivity and CMC; every figure is for the number of subjects enrolled, which is printed."""
-    import json
-
     from rich.console import Console
 
     from samebody.cli.evaluate_verification import progress_bar, typed
@@ -46,7 +44,6 @@ def command(**options: Any) -> None:
     from samebody.lab.evaluate import IdentificationOptions, identification, read_search_protocol, read_templates
     from samebody.lab.evaluate.identification import FPIR_TARGETS, RANKS
     from samebody.lab.evaluate.results import Algorithm
-    from samebody.lab.evaluate.runs import RUN, write_folder
     from samebody.measure import BootstrapOptions
 
     if sum(bool(options[key]) for key in ("scores", "templates", "images")) != 1:
@@ -79,13 +76,7 @@ def command(**options: Any) -> None:
         ),
         command=typed(sys.argv[1:], "evaluate", "identification"),
     )
-    if options["out"]:
-        content = (json.dumps(result.to_dict(), indent=1, ensure_ascii=False) + "\n").encode()
-        console.print(f"written: {write_folder(options['out'], {RUN: content}, {})}")
-    if options["as_json"]:
-        click.echo(json.dumps(result.to_dict(), indent=1, ensure_ascii=False))
-        return
-    show(result)
+    hand_over(result, options["out"], options["as_json"], show)
 
 
 def show(result: IdentificationResult) -> None:

@@ -6,20 +6,18 @@ from pathlib import Path
 
 import click
 
+from samebody.cli.evaluate_parts import FOLDER, model_option, repeats_option
+
 
 @click.command("mitigation", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--model", default="face/sface", show_default=True, help="Record id of the embedder.")
+@model_option
 @click.option(
     "--images",
     required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     help="Folder with fairface/ (labels) and orl/ (several pictures of a person).",
 )
-@click.option(
-    "--repeats",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Reviewed list of pictures of fairface that show one person twice.",
-)
+@repeats_option
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the results.")
 @click.option("--page", type=click.Path(dir_okay=False, path_type=Path), help="Also write the Markdown page here.")
 @click.option("--fmr", "targets", multiple=True, type=float, help="Overall FMR to hold. [1e-3, 1e-4]")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from samebody.cli.evaluate_parts import FILE, hand_over
+
 if TYPE_CHECKING:
     from samebody.lab.evaluate import PadResult
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("pad", context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,13 +39,9 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--seed", default=20260, show_default=True, type=int, help="Of the bootstrap.")
 def command(**options: Any) -> None:
     """APCER of each species and their maximum, BPCER, non-responses, BPCER at APCER 5, 1 and 0.1 %."""
-    import json
-
-    from rich.console import Console
 
     from samebody.cli.evaluate_verification import typed
     from samebody.lab.evaluate import PadOptions, pad
-    from samebody.lab.evaluate.runs import RUN, write_folder
     from samebody.measure import BootstrapOptions
 
     result = pad(
@@ -61,13 +57,7 @@ def command(**options: Any) -> None:
         ),
         command=typed(sys.argv[1:], "evaluate", "pad"),
     )
-    if options["out"]:
-        content = (json.dumps(result.to_dict(), indent=1, ensure_ascii=False) + "\n").encode()
-        Console(stderr=True).print(f"written: {write_folder(options['out'], {RUN: content}, {})}")
-    if options["as_json"]:
-        click.echo(json.dumps(result.to_dict(), indent=1, ensure_ascii=False))
-        return
-    show(result)
+    hand_over(result, options["out"], options["as_json"], show)
 
 
 def show(result: PadResult) -> None:

@@ -6,20 +6,18 @@ from pathlib import Path
 
 import click
 
+from samebody.cli.evaluate_parts import FOLDER, model_option, repeats_option
+
 
 @click.command("reliability", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--model", default="face/sface", show_default=True, help="Record id of the embedder.")
+@model_option
 @click.option(
     "--images",
     required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     help="Folder with orl/ (mated pairs) and fairface/ (non-mated pairs).",
 )
-@click.option(
-    "--repeats",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Reviewed list of pictures of fairface that show one person twice.",
-)
+@repeats_option
 @click.option("--per-subject", default=4, show_default=True, type=click.IntRange(2), help="Pictures of each person.")
 @click.option("--per-group", default=30, show_default=True, type=click.IntRange(2), help="People of each label.")
 @click.option("--replicates", default=300, show_default=True, type=click.IntRange(20), help="Of the bootstrap.")
