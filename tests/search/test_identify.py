@@ -263,7 +263,7 @@ def test_a_subject_with_one_modality_is_decided_by_it() -> None:
 def test_independent_modalities_reach_further_than_one() -> None:
     generator = np.random.default_rng(14)
     gallery = filled(60, modalities=("vector", "iris"))
-    points = {name: held for name, held in RATES.items()}
+    points = dict(RATES)
     rates = {name: MeasuredRates("m", _measured(points[name]), population="all-pairs") for name in points}
     face, eye = unit(generator, 1)[0], iris(generator, 1)[0]
     gallery.add("anna", "vector", near(generator, face, 0.99))
