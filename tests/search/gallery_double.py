@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from samebody.search.candidates import MemorySource
+from samebody.search.engines.arrays import ArraySource
 from samebody.search.thresholds import synthetic_vector_space
 from samebody.search.types import Block, Exclude, Hits, Layout, Probes, Source
 
@@ -108,7 +108,7 @@ class MemoryGallery:
     def subject_count(self) -> int:
         return len({owner for record, owner in self._owner.items() if record not in self._gone})
 
-    def source(self, modality: str) -> MemorySource:
+    def source(self, modality: str) -> ArraySource:
         rows = self._rows[modality]
         blocks = []
         for start in range(0, len(rows), self._block):
@@ -128,7 +128,7 @@ class MemoryGallery:
                         masks=np.ascontiguousarray(payload[:, 1]),
                     )
                 )
-        return MemorySource(self.layouts[modality], blocks)
+        return ArraySource(self.layouts[modality], blocks)
 
 
 def unit(generator: np.random.Generator, count: int, dimension: int = DIMENSION) -> NDArray[np.float32]:

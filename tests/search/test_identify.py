@@ -72,7 +72,7 @@ def search(gallery: MemoryGallery, vector: NDArray[np.float32], **policy: object
 def test_the_mate_is_found_with_its_rates() -> None:
     gallery = filled(200)
     probe = near(np.random.default_rng(9), unit(np.random.default_rng(1), 1)[0], 0.97)
-    found = search(gallery, probe, fpir=0.01)
+    found = search(gallery, probe, fpir=0.01, below=True)
     assert found.answer == "match" and found.comparisons == 200
     (best,) = found.matches
     assert best.subject == "s00000" and best.rank == 1 and best.scores["vector"] == pytest.approx(0.97, abs=1e-5)
@@ -81,6 +81,7 @@ def test_the_mate_is_found_with_its_rates() -> None:
     assert found.needed_fmr == pytest.approx(needed_fmr(0.01, 200))
     assert len(found.candidates) == 10 and [c.rank for c in found.candidates] == list(range(1, 11))
     json.dumps(found.to_dict())
+    assert len(search(gallery, probe, fpir=0.01).candidates) == 1  # strangers are not listed unless asked for
 
 
 @pytest.mark.parametrize("size", [20, 200, 2000])
@@ -111,7 +112,7 @@ def test_a_person_with_many_references_does_not_crowd_others_out() -> None:
     for _ in range(60):
         gallery.add("many", "vector", near(generator, probe, 0.999))
     gallery.add("other", "vector", near(generator, probe, 0.99))
-    found = search(gallery, probe, candidates=3, fpir=0.01)
+    found = search(gallery, probe, candidates=3, fpir=0.01, below=True)
     assert [c.subject for c in found.candidates[:2]] == ["many", "other"]
     assert len(found.candidates) == 3 and len({c.subject for c in found.candidates}) == 3
     assert found.answer == "review"  # two different people match
@@ -160,12 +161,12 @@ def test_an_empty_gallery_has_no_candidates() -> None:
 
 
 def test_a_list_longer_than_the_gallery_holds_everybody() -> None:
-    assert len(search(filled(4), unit(np.random.default_rng(6), 1)[0], candidates=100).candidates) == 4
+    assert len(search(filled(4), unit(np.random.default_rng(6), 1)[0], candidates=100, below=True).candidates) == 4
 
 
 def test_a_batch_gives_what_one_at_a_time_gives() -> None:
     gallery, vectors = filled(120), unit(np.random.default_rng(8), 7)
-    held = identifier(gallery, fpir=0.3, review_fpir=0.5)
+    held = identifier(gallery, fpir=0.3, review_fpir=0.5, below=True)
     together = held.identify({"vector": Probes.of_vectors(vectors, SPACE)})
     alone = [held.identify({"vector": Probes.of_vectors(row, SPACE)})[0] for row in vectors]
     assert [a.candidates for a in together] == [a.candidates for a in alone]

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from samebody.search.candidates import Builder, MemorySource, block_probes
+from samebody.search.candidates import Builder, block_probes
+from samebody.search.engines.arrays import ArraySource
 from samebody.search.errors import SearchSpaceMismatchError
 from samebody.search.journal import Journal
 from samebody.search.types import Block, Engine, Hits, Probes, Source
@@ -143,7 +144,7 @@ def _run(
             held = journal.pieces.get(piece) if journal is not None else None
             if held is None:
                 if engine is None:
-                    engine = build(MemorySource(source.layout, others[right.start : right.stop]))
+                    engine = build(ArraySource(source.layout, others[right.start : right.stop]))
                 blocks = own[left.start : left.stop]
                 part = _tile_pairs(engine, source, blocks, minimum_score, within and row == column)
                 held = {"pairs": part.pairs, "exact": part.exact, "bound": part.bound, "engine": engine.name}

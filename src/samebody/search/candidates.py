@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from samebody.search.engines.arrays import ArraySource
 from samebody.search.errors import LayoutError
-from samebody.search.types import Block, Engine, Layout, Probes, Source
+from samebody.search.types import Block, Engine, Probes, Source
 
 Builder = Callable[[Source], Engine]
 """Makes an engine over a source, with the settings that all comparisons of its modality share."""
@@ -24,33 +25,7 @@ class GalleryView(Protocol):
         ...
 
 
-class MemorySource:
-    """References held in arrays: a few candidates to be compared once more, a tile of a larger gallery, a test.
-
-    Args:
-        layout: of the records.
-        blocks: as they are.
-    """
-
-    def __init__(self, layout: Layout, blocks: Sequence[Block]) -> None:
-        self._layout, self._blocks = layout, tuple(blocks)
-        for block in self._blocks:
-            block.check_layout(layout)
-
-    @property
-    def layout(self) -> Layout:
-        """What every record looks like."""
-        return self._layout
-
-    def __len__(self) -> int:
-        return sum(int(np.count_nonzero(block.live)) for block in self._blocks)
-
-    def blocks(self) -> Iterator[Block]:
-        """The blocks, in order."""
-        return iter(self._blocks)
-
-
-def picked(source: Source, record_ids: NDArray[np.integer]) -> MemorySource:
+def picked(source: Source, record_ids: NDArray[np.integer]) -> ArraySource:
     """The live records of ``record_ids`` as a source of their own; those that are not there are left out."""
     wanted = np.unique(np.asarray(record_ids, dtype=np.uint64))
     kept = []
@@ -62,7 +37,7 @@ def picked(source: Source, record_ids: NDArray[np.integer]) -> MemorySource:
         rows = places[(block.record_ids[places] == wanted) & block.live[places]]
         if len(rows):
             kept.append(block_rows(block, rows))
-    return MemorySource(source.layout, kept)
+    return ArraySource(source.layout, kept)
 
 
 def block_rows(block: Block, rows: NDArray[np.integer]) -> Block:
@@ -133,24 +108,24 @@ def best_subjects(
     probes: Probes,
     *,
     count: int,
-    floor: float = np.inf,
+    minimum: float | None = None,
     modality: str = "",
 ) -> tuple[list[dict[str, Found]], SearchedWith]:
-    """For each probe the ``count`` best subjects, and every subject with a score of ``floor`` or more.
+    """For each probe the ``count`` best subjects; or every subject with a score of ``minimum`` or more.
 
     A subject may have several references, so the search is repeated with a longer list where the first list did not
-    hold enough subjects or ended above the floor. Nobody is lost to the length of a list.
+    hold enough subjects or ended above the minimum. Nobody is lost to the length of a list.
 
     Args:
         gallery: names the subjects of records.
         engine: over the gallery's references.
         probes: q of one modality.
         count: subjects wanted for each probe.
-        floor: every subject at or above it is returned, however many there are; infinite for none.
+        minimum: every subject at or above it is returned, however many there are, and nobody below it.
         modality: under which the scores are kept; the layout's when empty.
 
     Returns:
-        For each probe a map from subject to what was found; may hold more than ``count`` subjects.
+        For each probe a map from subject to what was found; may hold more than ``count`` subjects. How it was searched.
     """
     if count < 1:
         raise LayoutError(f"a candidate list holds at least one subject, got {count}.")
@@ -161,7 +136,7 @@ def best_subjects(
     said = SearchedWith(engine.name, True, 0.0)
     while waiting:
         part = probes if len(waiting) == len(probes) else _rows(probes, waiting)
-        hits = engine.search(part, length)
+        hits = engine.search(part, length, minimum_score=minimum)
         said = SearchedWith(hits.engine, hits.exact, hits.miss_bound, dict(hits.notes))
         again = []
         for place, probe in enumerate(waiting):
@@ -169,11 +144,11 @@ def best_subjects(
             subjects = gallery.subject_of(ids)
             found: dict[str, Found] = {}
             for record, score, subject in zip(ids.tolist(), scores.tolist(), subjects, strict=True):
-                if subject is not None:
+                if subject is not None and (minimum is None or score >= minimum):
                     found.setdefault(subject, Found(subject)).add(name, score, record)
             results[probe] = found
             complete = len(ids) < length or length >= total
-            if not complete and (len(found) < count or scores[-1] >= floor):
+            if not complete and (len(found) < count or minimum is not None):
                 again.append(probe)
         waiting, length = again, min(4 * length, total)
     return results, said

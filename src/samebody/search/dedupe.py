@@ -17,7 +17,7 @@ import numpy as np
 from samebody.search.all_pairs import TILE, Progress, ScoredPairs, pairs_above
 from samebody.search.candidates import Builder, GalleryView, block_probes, picked, score_records
 from samebody.search.fusion import FusionRule, fuse, rule_for
-from samebody.search.identify import SearchPolicy
+from samebody.search.identify import LOWEST, SearchPolicy
 from samebody.search.thresholds import ErrorRates, RateThreshold, ThresholdUnknownError, needed_fmr
 from samebody.search.types import Source
 
@@ -267,7 +267,7 @@ class _Judge:
         floors = [self.loose.floors[name]]
         if name in self._loose_single:
             floors.append(self._loose_single[name].floors[name])
-        return max(min(floors), -1.0)
+        return max(min(floors), LOWEST)
 
     def rate(self) -> float:
         """What the thresholds in use stand for, per pair."""

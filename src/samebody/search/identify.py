@@ -42,7 +42,8 @@ class SearchPolicy(Parameters):
     Attributes:
         fpir: searches of people who are not enrolled that may return a match, at most.
         review_fpir: the same for a candidate to be looked at by a person; not below ``fpir``.
-        candidates: subjects listed, at most.
+        candidates: subjects listed, at most; all that are a match or for review are listed, however many.
+        below: fill the list with the next best, who are neither. Off by default: they are strangers, most likely.
         allow_extrapolated: points beyond the measured tail may be used; the result says where one was.
         independent: face and iris may be taken as independent where the rule ``both`` is used.
         undecided: what to do when no operating point is strict enough: ``refuse`` raises, ``list`` returns the
@@ -52,6 +53,7 @@ class SearchPolicy(Parameters):
     fpir: float = Field(default=0.01, gt=0.0, lt=1.0)
     review_fpir: float = Field(default=0.1, gt=0.0, lt=1.0)
     candidates: int = Field(default=10, ge=1, le=10_000)
+    below: bool = False
     allow_extrapolated: bool = False
     independent: bool = False
     undecided: Literal["refuse", "list"] = "refuse"
@@ -252,15 +254,20 @@ class Identifier:
         people: list[dict[str, Found]] = [{} for _ in range(rows)]
         engines: dict[str, SearchedWith] = {}
         for name, held in probes.items():
-            floor = math.inf if rules.loose is None else self._floor(name, rules)
+            minimum = self._floor(name, rules)
             found, engines[name] = best_subjects(
                 self._gallery,
                 self._engines[name],
                 held,
                 count=self.policy.candidates,
-                floor=floor,
+                minimum=minimum,
                 modality=name,
             )
+            if minimum is not None and self.policy.below:
+                more, _ = best_subjects(
+                    self._gallery, self._lister(name), held, count=self.policy.candidates, modality=name
+                )
+                found = [{**listed, **kept} for listed, kept in zip(more, found, strict=True)]
             for row, subjects in enumerate(found):
                 for subject, entry in subjects.items():
                     known = people[row].setdefault(subject, Found(subject))
@@ -330,11 +337,19 @@ class Identifier:
                 continue
         return found
 
-    def _floor(self, name: str, rules: _Rules) -> float:
-        floors = [rules.loose.floors.get(name, math.inf)] if rules.loose else []
+    def _floor(self, name: str, rules: _Rules) -> float | None:
+        """Score that every match or candidate for review reaches in this modality or in another; None without rules."""
+        if rules.loose is None:
+            return None
+        floors = [rules.loose.floors[name]]
         if name in rules.loose_single:
             floors.append(rules.loose_single[name].floors[name])
-        return min(floors, default=math.inf)
+        return max(min(floors), LOWEST)
+
+    def _lister(self, name: str) -> Engine:
+        """An engine that lists without a minimum score, which a cascade cannot."""
+        engine = self._engines[name]
+        return self._build(self._sources[name]) if engine.name in NEEDS_MINIMUM else engine
 
     def _complete(self, people: dict[str, Found], probes: Mapping[str, Probes], row: int) -> None:
         """Score found subjects in the modality in which no list held them."""
@@ -362,7 +377,8 @@ class Identifier:
         judged = [self._judge(found, names, comparisons, rules) for found in people.values()]
         judged.sort(key=lambda c: (-_weight(c.place), c.fmr, -sum(c.scores.values()), c.subject))
         decided = sum(candidate.place != "below" for candidate in judged)
-        listed = judged[: max(self.policy.candidates, decided)]
+        fill = self.policy.candidates if self.policy.below or rules.strict is None else 0
+        listed = judged[: max(fill, decided)]
         candidates = tuple(
             Candidate(**{**{f: getattr(c, f) for f in Candidate.__slots__}, "rank": rank})
             for rank, c in enumerate(listed, 1)
@@ -417,6 +433,12 @@ class Identifier:
             reasons=tuple(reasons),
         )
 
+
+NEEDS_MINIMUM = ("hamming-cascade",)
+"""Engines that search only for records at or above a score."""
+
+LOWEST = -1e6
+"""Below every score; a finite minimum that excludes nothing."""
 
 AGAINST = 0.05
 """A score that more than this share of non-mated comparisons reach speaks against one person."""
