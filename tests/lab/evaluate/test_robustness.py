@@ -90,6 +90,9 @@ class FakeAnalyser:
         self.embedder = types.SimpleNamespace(embedding_space=lambda: space, embedding_output=output)
         self.networks = types.SimpleNamespace(records={"face/yunet": types.SimpleNamespace(run_sha256="1" * 64)})
 
+    def acquisition_parameters(self) -> tuple[str, ...]:
+        return ()
+
     def single_threaded(self) -> FakeAnalyser:
         return self
 

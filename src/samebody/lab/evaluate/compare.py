@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from samebody.lab.evaluate.paired_rates import ALL, Key, Rates, SideRates, replicate_rates
 from samebody.lab.evaluate.pairing import PairedRuns, RunsDifferError, pair_runs
-from samebody.lab.evaluate.results import plain
 from samebody.lab.evaluate.runs import Run
+from samebody.lab.evaluate.stored import plain
 from samebody.measure import (
     INDICATIVE_BELOW,
     BootstrapOptions,

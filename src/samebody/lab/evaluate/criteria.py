@@ -18,8 +18,9 @@ from pydantic import Field, field_validator, model_validator
 from scipy.special import betaincinv
 
 from samebody.lab.evaluate.compare import finite
-from samebody.lab.evaluate.results import ThresholdRow, VerificationResult, plain
+from samebody.lab.evaluate.results import ThresholdRow, VerificationResult
 from samebody.lab.evaluate.rules import RuleFileError, Rules, load_rules
+from samebody.lab.evaluate.stored import plain
 from samebody.measure import RateEstimate, zero_error_bound
 from samebody.measure.estimates import independent_rate
 

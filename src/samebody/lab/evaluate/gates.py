@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 
 from samebody.lab.evaluate.compare import Comparison, Difference
 from samebody.lab.evaluate.paired_rates import ALL
-from samebody.lab.evaluate.results import plain
 from samebody.lab.evaluate.rules import RuleFileError, Rules, load_rules
+from samebody.lab.evaluate.stored import plain
 
 EACH = "each"
 _ENDS = {"estimate": "estimate", "lower": "lower end", "upper": "upper end"}

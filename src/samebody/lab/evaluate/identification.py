@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, cast
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samebody.lab.evaluate.errors import ProtocolError, ScoreTableError
 from samebody.lab.evaluate.protocols import SearchProtocol
-from samebody.lab.evaluate.results import SCHEMA_VERSION, Algorithm, DataSet, Provenance, plain, read_result
+from samebody.lab.evaluate.results import Algorithm, DataSet, Provenance
 from samebody.lab.evaluate.sources import numbers, open_table, text_cells
+from samebody.lab.evaluate.stored import StoredResult
 from samebody.lab.evaluate.templates import TemplateSet
 from samebody.measure import BootstrapOptions, InvalidRateError, RateEstimate, Threshold, allowed_errors
 from samebody.measure.identification import (
@@ -27,7 +28,6 @@ from samebody.measure.identification import (
     threshold_at_fpir,
 )
 
-KIND = "identification"
 FPIR_TARGETS = (0.1, 0.01, 0.001)
 RANKS = (1, 5, 10, 20)
 _BLOCK = 1_000  # searches scored at a time
@@ -49,7 +49,7 @@ class IdentificationPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class IdentificationResult:
+class IdentificationResult(StoredResult):
     """One algorithm on one data set, identification (1:N); every figure is for this N.
 
     Attributes:
@@ -64,6 +64,8 @@ class IdentificationResult:
         provenance, warnings: how it was made, and what to know.
     """
 
+    KIND: ClassVar[str] = "identification"
+
     algorithm: Algorithm
     dataset: DataSet
     enrolled: int
@@ -77,19 +79,6 @@ class IdentificationResult:
     rank_one: RateEstimate | None
     provenance: Provenance
     warnings: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, with ``schema_version`` and ``kind``."""
-        return {"schema_version": SCHEMA_VERSION, "kind": KIND, **plain(asdict(self))}
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> IdentificationResult:
-        """Read back what :meth:`to_dict` wrote.
-
-        Raises:
-            RunFolderError: another version or kind, or fields that do not fit.
-        """
-        return cast(IdentificationResult, read_result(data, KIND, IdentificationResult))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,16 @@ is unlawful in many places.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from samebody.errors import UsageError
 from samebody.lab.evaluate.corruptions import generator
-from samebody.lab.evaluate.results import SCHEMA_VERSION, Algorithm, DataSet, Provenance, plain, read_result
+from samebody.lab.evaluate.results import Algorithm, DataSet, Provenance
+from samebody.lab.evaluate.stored import StoredResult
 from samebody.measure import (
     BootstrapOptions,
     CellPairs,
@@ -37,7 +38,6 @@ from samebody.measure import (
     vertex_bootstrap,
 )
 
-KIND = "mitigation"
 Method = Literal["raw", "t-norm", "as-norm", "group thresholds"]
 METHODS: tuple[Method, ...] = ("raw", "t-norm", "as-norm", "group thresholds")
 NEEDS_LABEL: Mapping[Method, bool] = {"raw": False, "t-norm": False, "as-norm": False, "group thresholds": True}
@@ -231,7 +231,7 @@ class MethodRow:
 
 
 @dataclass(frozen=True, slots=True)
-class MitigationResult:
+class MitigationResult(StoredResult):
     """The comparison.
 
     Attributes:
@@ -241,6 +241,8 @@ class MitigationResult:
         notes: what a reader must know before quoting a figure.
         provenance: how it was made.
     """
+
+    KIND: ClassVar[str] = "mitigation"
 
     algorithm: Algorithm
     datasets: tuple[DataSet, ...]
@@ -256,19 +258,6 @@ class MitigationResult:
             if entry.method == method and entry.target == target:
                 return entry
         raise KeyError((method, target))
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready figures; :meth:`from_dict` reads them back unchanged."""
-        return {"schema_version": SCHEMA_VERSION, "kind": KIND, **plain(asdict(self))}
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> MitigationResult:
-        """Read back what :meth:`to_dict` wrote.
-
-        Raises:
-            RunFolderError: another version or kind, or fields that do not fit.
-        """
-        return cast(MitigationResult, read_result(data, KIND, MitigationResult))
 
 
 # ----------------------------------------------------------------------------------------------------------- the work

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, cast
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samebody.lab.evaluate.errors import ScoreTableError
-from samebody.lab.evaluate.results import SCHEMA_VERSION, Algorithm, DataSet, Provenance, plain, read_result
+from samebody.lab.evaluate.results import Algorithm, DataSet, Provenance
 from samebody.lab.evaluate.sources import numbers, open_table, text_cells
+from samebody.lab.evaluate.stored import StoredResult
 from samebody.measure import BootstrapOptions
 from samebody.measure.attack import (
     Aggregation,
@@ -29,7 +30,6 @@ from samebody.measure.attack import (
     presentations,
 )
 
-KIND = "pad"
 BONA_FIDE = ("", "bona fide", "bona-fide", "bona_fide", "bonafide")
 """What ``pai_species`` says of a presentation that is no attack."""
 
@@ -50,7 +50,7 @@ class PadTable:
 
 
 @dataclass(frozen=True, slots=True)
-class PadResult:
+class PadResult(StoredResult):
     """One detector on one data set (ISO/IEC 30107-3:2023).
 
     Attributes:
@@ -62,6 +62,8 @@ class PadResult:
         provenance, warnings: how it was made, and what to know.
     """
 
+    KIND: ClassVar[str] = "pad"
+
     algorithm: Algorithm
     dataset: DataSet
     attacks: int
@@ -71,19 +73,6 @@ class PadResult:
     acer: LiteratureAcer | None
     provenance: Provenance
     warnings: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, with ``schema_version`` and ``kind``."""
-        return {"schema_version": SCHEMA_VERSION, "kind": KIND, **plain(asdict(self))}
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> PadResult:
-        """Read back what :meth:`to_dict` wrote.
-
-        Raises:
-            RunFolderError: another version or kind, or fields that do not fit.
-        """
-        return cast(PadResult, read_result(data, KIND, PadResult))
 
 
 @dataclass(frozen=True, slots=True)

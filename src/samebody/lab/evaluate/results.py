@@ -7,19 +7,17 @@ beside the figures.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from samebody.lab.evaluate.errors import RunFolderError, optional
+from samebody.lab.evaluate.errors import optional
+from samebody.lab.evaluate.stored import StoredResult
 from samebody.measure import RateEstimate, ScoreHistogram
 from samebody.measure.transactions import TransactionResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
-
-SCHEMA_VERSION = 1
-KIND = "verification"
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +353,7 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
-class VerificationResult:
+class VerificationResult(StoredResult):
     """One algorithm on one data set, verification (1:1).
 
     Attributes:
@@ -375,6 +373,8 @@ class VerificationResult:
         dropped: what was left out, with counts.
         provenance: how it was made.
     """
+
+    KIND: ClassVar[str] = "verification"
 
     algorithm: Algorithm
     dataset: DataSet
@@ -417,19 +417,6 @@ class VerificationResult:
             if row.name == name:
                 return row
         raise KeyError(name)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready figures with ``schema_version`` and ``kind``; :meth:`from_dict` reads them back unchanged."""
-        return {"schema_version": SCHEMA_VERSION, "kind": KIND, **plain(asdict(self))}
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> VerificationResult:
-        """Read back what :meth:`to_dict` wrote.
-
-        Raises:
-            RunFolderError: another version or kind, or fields that do not fit; all of them are named.
-        """
-        return cast(VerificationResult, read_result(data, KIND, VerificationResult))
 
     def rows(self) -> list[dict[str, Any]]:
         """One flat row for each algorithm, data set, threshold and group (``all`` first), as the CSV has them."""
@@ -487,37 +474,3 @@ def _rate_columns(name: str, rate: RateEstimate | None) -> dict[str, Any]:
         f"{name}_errors": rate.errors,
         f"{name}_trials": rate.trials,
     }
-
-
-def plain(value: Any) -> Any:
-    """Tuples as lists and mappings as dictionaries, all the way down; numbers stay as they are."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value
-
-
-def read_result(data: Mapping[str, Any], kind: str, cls: type[Any]) -> Any:
-    """A result class from its dictionary.
-
-    Raises:
-        RunFolderError: another version or kind, or fields that do not fit.
-    """
-    from pydantic import TypeAdapter, ValidationError
-
-    if data.get("schema_version") != SCHEMA_VERSION:
-        raise RunFolderError(
-            f"these figures have schema version {data.get('schema_version')!r}; this samebody reads {SCHEMA_VERSION}.",
-            hint="Run the evaluation again with this version.",
-        )
-    if data.get("kind") != kind:
-        raise RunFolderError(f"these figures are of the kind {data.get('kind')!r}, not {kind!r}.")
-    try:
-        return TypeAdapter(cls).validate_python({k: v for k, v in data.items() if k not in ("schema_version", "kind")})
-    except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}"
-            for entry in error.errors(include_url=False, include_input=False)
-        )
-        raise RunFolderError(f"these figures cannot be read: {found}.") from None

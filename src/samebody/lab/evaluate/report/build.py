@@ -15,8 +15,9 @@ from markupsafe import Markup
 from samebody.errors import SamebodyError
 from samebody.lab.evaluate.compare import Comparison, csv_text, finite, json_text
 from samebody.lab.evaluate.report import charts, words
-from samebody.lab.evaluate.results import CrossGroup, VerificationResult, plain
+from samebody.lab.evaluate.results import CrossGroup, VerificationResult
 from samebody.lab.evaluate.runs import Run
+from samebody.lab.evaluate.stored import plain
 from samebody.measure import Costs, DetCurve, RateEstimate, cost_curve_from_det, zero_error_bound
 
 if TYPE_CHECKING:

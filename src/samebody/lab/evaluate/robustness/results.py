@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import ClassVar
 
-from samebody.lab.evaluate.results import SCHEMA_VERSION, Algorithm, DataSet, Provenance, plain, read_result
+from samebody.lab.evaluate.results import Algorithm, DataSet, Provenance
+from samebody.lab.evaluate.stored import StoredResult
 from samebody.measure import RateEstimate
-
-KIND = "robustness"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ class AttackRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RobustnessResult:
+class RobustnessResult(StoredResult):
     """Ladder and attacks of one algorithm.
 
     Attributes:
@@ -118,6 +117,8 @@ class RobustnessResult:
         provenance: how it was made.
     """
 
+    KIND: ClassVar[str] = "robustness"
+
     algorithm: Algorithm
     datasets: tuple[DataSet, ...]
     thresholds: tuple[FixedThreshold, ...]
@@ -125,16 +126,3 @@ class RobustnessResult:
     attacks: tuple[AttackRow, ...]
     provenance: Provenance
     notes: tuple[str, ...] = field(default=())
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready figures with ``schema_version`` and ``kind``; :meth:`from_dict` reads them back unchanged."""
-        return {"schema_version": SCHEMA_VERSION, "kind": KIND, **plain(asdict(self))}
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> RobustnessResult:
-        """Read back what :meth:`to_dict` wrote.
-
-        Raises:
-            RunFolderError: another version or kind, or fields that do not fit.
-        """
-        return cast(RobustnessResult, read_result(data, KIND, RobustnessResult))
