@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samebody.search.engines.arrays import ArraySource
+from samebody.search.enrolment import Applicant
 from samebody.search.thresholds import synthetic_vector_space
 from samebody.search.types import Block, Exclude, Hits, Layout, Probes, Source
 
@@ -76,22 +79,34 @@ class NaiveEngine:
         return Hits(ids, scores, "naive")
 
 
+@dataclass(frozen=True)
+class StoredRecord:
+    record_id: int
+    subject: str
+    modality: str
+    attributes: dict[str, Any]
+
+
 class MemoryGallery:
     """Subjects with vectors and irises, enrolled and deleted in memory, with the methods the logic asks for."""
 
     def __init__(self, dimension: int = DIMENSION, block: int = 50) -> None:
-        self.layouts = {
-            "vector": Layout("vector", synthetic_vector_space(dimension).digest, dimension),
-            "iris": Layout("iris", IRIS_SPACE, COLUMNS),
-        }
+        self.layouts = (
+            Layout("vector", synthetic_vector_space(dimension).digest, dimension),
+            Layout("iris", IRIS_SPACE, COLUMNS),
+        )
         self._block = block
         self._rows: dict[str, list[tuple[int, NDArray[np.generic]]]] = {"vector": [], "iris": []}
         self._owner: dict[int, str] = {}
         self._gone: set[int] = set()
+        self._attributes: dict[int, dict[str, Any]] = {}
         self._next = 0
 
-    def add(self, subject: str, modality: str, payload: NDArray[np.generic]) -> int:
+    def add(
+        self, subject: str, modality: str, payload: NDArray[np.generic], attributes: Mapping[str, Any] | None = None
+    ) -> int:
         record, self._next = self._next, self._next + 1
+        self._attributes[record] = dict(attributes or {})
         self._rows[modality].append((record, payload))
         self._owner[record] = subject
         return record
@@ -102,8 +117,26 @@ class MemoryGallery:
     def subject_of(self, record_ids: Iterable[int]) -> list[str | None]:
         return [None if int(r) in self._gone else self._owner.get(int(r)) for r in record_ids]
 
-    def records_of(self, subject: str) -> list[int]:
-        return [record for record, owner in self._owner.items() if owner == subject and record not in self._gone]
+    def records_of(self, subject: str) -> list[StoredRecord]:
+        return [
+            StoredRecord(record, subject, self._modality(record), self._attributes[record])
+            for record, owner in self._owner.items()
+            if owner == subject and record not in self._gone
+        ]
+
+    def _modality(self, record: int) -> str:
+        return next(name for name, rows in self._rows.items() if any(held == record for held, _ in rows))
+
+    def write(self, batch: Sequence[tuple[Applicant, Mapping[str, Any]]]) -> list[dict[str, int]]:
+        written = []
+        for applicant, attributes in batch:
+            ids = {}
+            if applicant.vector is not None:
+                ids["vector"] = self.add(applicant.subject, "vector", applicant.vector, attributes)
+            if applicant.iris is not None:
+                ids["iris"] = self.add(applicant.subject, "iris", np.stack(applicant.iris), attributes)
+            written.append(ids)
+        return written
 
     def subject_count(self) -> int:
         return len({owner for record, owner in self._owner.items() if record not in self._gone})
@@ -128,7 +161,7 @@ class MemoryGallery:
                         masks=np.ascontiguousarray(payload[:, 1]),
                     )
                 )
-        return ArraySource(self.layouts[modality], blocks)
+        return ArraySource(next(held for held in self.layouts if held.modality == modality), blocks)
 
 
 def unit(generator: np.random.Generator, count: int, dimension: int = DIMENSION) -> NDArray[np.float32]:

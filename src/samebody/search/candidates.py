@@ -25,6 +25,18 @@ class GalleryView(Protocol):
         ...
 
 
+def records_of(gallery: object, subject: str) -> list[int]:
+    """Record ids of a subject, from a gallery that lists ids or stored records.
+
+    Raises:
+        LayoutError: the gallery cannot list them.
+    """
+    lister = getattr(gallery, "records_of", None)
+    if lister is None:
+        raise LayoutError("this gallery cannot list the records of a subject, so two modalities cannot be fused.")
+    return [int(getattr(record, "record_id", record)) for record in lister(subject)]
+
+
 def picked(source: Source, record_ids: NDArray[np.integer]) -> ArraySource:
     """The live records of ``record_ids`` as a source of their own; those that are not there are left out."""
     wanted = np.unique(np.asarray(record_ids, dtype=np.uint64))

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from samebody.search.all_pairs import TILE, Progress, ScoredPairs, pairs_above
-from samebody.search.candidates import Builder, GalleryView, block_probes, picked, score_records
+from samebody.search.candidates import Builder, GalleryView, block_probes, picked, records_of, score_records
 from samebody.search.fusion import FusionRule, fuse, rule_for
 from samebody.search.identify import LOWEST, SearchPolicy
 from samebody.search.thresholds import ErrorRates, RateThreshold, ThresholdUnknownError, needed_fmr
@@ -330,8 +330,8 @@ def _complete(
         for name in names:
             if name in pair.scores:
                 continue
-            own = _records(side, first[1])
-            mates = _records(target, second[1])
+            own = records_of(side.gallery, first[1])
+            mates = records_of(target.gallery, second[1])
             held = picked(side.sources[name], np.asarray(own, dtype=np.uint64))
             best: tuple[float, int, int] | None = None
             for block in held.blocks():
@@ -342,11 +342,6 @@ def _complete(
                             best = (score, record, mate)
             if best is not None:
                 pair.scores[name], pair.records[name] = best[0], (best[1], best[2])
-
-
-def _records(side: Side, subject: str) -> list[int]:
-    lister: Any = side.gallery
-    return [int(record) for record in lister.records_of(subject)]
 
 
 def grouped(joins: Iterable[Join]) -> tuple[Group, ...]:

@@ -23,9 +23,9 @@ from samebody.search.candidates import (
     SearchedWith,
     best_subjects,
     one_probe,
+    records_of,
     score_records,
 )
-from samebody.search.errors import LayoutError
 from samebody.search.fusion import Fused, FusionRule, fuse, rule_for
 from samebody.search.thresholds import ErrorRates, RateThreshold, ThresholdUnknownError, fpir_of, needed_fmr
 from samebody.search.types import Engine, Probes, Source
@@ -230,11 +230,12 @@ class Identifier:
             self._engines[name].refresh(source)
             self._sources[name] = source
 
-    def identify(self, probes: Mapping[str, Probes]) -> list[Identification]:
+    def identify(self, probes: Mapping[str, Probes], *, comparisons: int | None = None) -> list[Identification]:
         """Search for q people at once.
 
         Args:
             probes: by modality; all with the same number of rows, row i of each of the same person.
+            comparisons: N that the rates are stated for, where this search is a part of a larger one.
 
         Returns:
             One :class:`Identification` for each row.
@@ -246,8 +247,8 @@ class Identifier:
         """
         start = time.perf_counter()
         rows = self._checked(probes)
-        comparisons = self.size(list(probes))
-        if comparisons == 0:
+        comparisons = max(self.size(list(probes)), comparisons or 0)
+        if self.size(list(probes)) == 0:
             spent = 1000 * (time.perf_counter() - start) / max(rows, 1)
             return [self._empty(probes, spent) for _ in range(rows)]
         rules = self._rules(list(probes), comparisons)
@@ -353,12 +354,9 @@ class Identifier:
 
     def _complete(self, people: dict[str, Found], probes: Mapping[str, Probes], row: int) -> None:
         """Score found subjects in the modality in which no list held them."""
-        references = getattr(self._gallery, "records_of", None)
-        if references is None:
-            raise LayoutError("this gallery cannot list the records of a subject, so two modalities cannot be fused.")
         owners: dict[int, str] = {}
         for subject in people:
-            owners.update(dict.fromkeys((int(record) for record in references(subject)), subject))
+            owners.update(dict.fromkeys(records_of(self._gallery, subject), subject))
         for name, held in probes.items():
             wanted = [record for record, subject in owners.items() if name not in people[subject].scores]
             scores = score_records(self._build, self._sources[name], one_probe(held, row), wanted)
