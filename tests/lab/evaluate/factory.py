@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from samebody.lab.evaluate.non_mated import CountedNonMated, GraphOfPairs, ListedNonMated
 from samebody.lab.evaluate.results import Algorithm, DataSet, VerificationResult
 from samebody.lab.evaluate.runs import Run, load_run, save_run
-from samebody.lab.evaluate.scores import CountedNonMated, Failures, GraphOfPairs, ListedNonMated, MatedScores, ScoreSet
+from samebody.lab.evaluate.scores import Failures, MatedScores, ScoreSet
 from samebody.lab.evaluate.verification import VerificationOptions, measure_verification
 from samebody.measure import BootstrapOptions
 

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from samebody.cli.compare_runs import command
 from samebody.lab.evaluate import paired_rates
 from samebody.lab.evaluate.compare import Comparison, compare_runs
+from samebody.lab.evaluate.non_mated import ListedNonMated
 from samebody.lab.evaluate.paired_rates import SideRates, replicate_rates
 from samebody.lab.evaluate.pairing import RunsDifferError, pair_runs
 from samebody.lab.evaluate.runs import Run, save_run
-from samebody.lab.evaluate.scores import ListedNonMated, ScoreSet
+from samebody.lab.evaluate.scores import ScoreSet
 from samebody.lab.evaluate.verification import GivenThreshold
 from samebody.measure import BootstrapOptions, ListedPairs, draw_weights
 from samebody.measure.bootstrap import threshold_bootstrap

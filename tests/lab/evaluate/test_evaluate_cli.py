@@ -11,7 +11,7 @@ import pytest
 
 from samebody.cli.main import main
 from samebody.lab.evaluate import load_run
-from samebody.lab.evaluate.scores import CountedNonMated
+from samebody.lab.evaluate.non_mated import CountedNonMated
 from tests.lab.evaluate.test_identification_pad import presentations
 from tests.lab.evaluate.test_score_tables import table, write_csv
 from tests.lab.evaluate.test_verification import templates

@@ -10,8 +10,8 @@ import pytest
 
 from samebody.errors import StorageError
 from samebody.lab.evaluate import RunFolderError, ScoreSet, TableOptions, load_run, read_scores, save_run
+from samebody.lab.evaluate.non_mated import CountedNonMated, ListedNonMated
 from samebody.lab.evaluate.runs import RUN, SCORES, load_figures, pack, write_folder
-from samebody.lab.evaluate.scores import CountedNonMated, ListedNonMated
 from tests.lab.evaluate.factory import measured, synthetic_scores
 from tests.lab.evaluate.test_score_tables import table
 

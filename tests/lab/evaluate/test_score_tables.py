@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samebody.lab.evaluate import ScoreSet, ScoreTableError, TableOptions, read_scores
+from samebody.lab.evaluate.non_mated import CountedNonMated, ListedNonMated
 from samebody.lab.evaluate.score_tables import read_labels
-from samebody.lab.evaluate.scores import CountedNonMated, ListedNonMated
 from samebody.lab.evaluate.sources import open_table
 from samebody.measure import fmr, fnmr, threshold_at_fmr
 

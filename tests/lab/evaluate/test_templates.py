@@ -16,7 +16,7 @@ from samebody.lab.evaluate import (
     read_templates,
     template_set,
 )
-from samebody.lab.evaluate.scores import CountedNonMated, ListedNonMated
+from samebody.lab.evaluate.non_mated import CountedNonMated, ListedNonMated
 from samebody.match import compare
 from samebody.measure import EmptyClassError
 from samebody.types import EmbeddingSpace, Template

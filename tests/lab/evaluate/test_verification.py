@@ -25,8 +25,8 @@ from samebody.lab.evaluate import (
     evaluate_verification,
     template_set,
 )
+from samebody.lab.evaluate.non_mated import ListedNonMated
 from samebody.lab.evaluate.runs import pack
-from samebody.lab.evaluate.scores import ListedNonMated
 from samebody.lab.evaluate.verification import measure_verification
 from samebody.measure import BootstrapOptions, equal_error_rate, fmr, fnmr, threshold_at_fmr
 from tests.lab.evaluate.factory import synthetic_scores

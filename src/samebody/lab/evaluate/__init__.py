@@ -10,6 +10,7 @@ from samebody.lab.evaluate.errors import (
     ScoreTableError,
 )
 from samebody.lab.evaluate.identification import IdentificationOptions, IdentificationResult
+from samebody.lab.evaluate.non_mated import CountedNonMated, ListedNonMated
 from samebody.lab.evaluate.pad import PadOptions, PadResult, read_presentations
 from samebody.lab.evaluate.protocols import (
     PairList,
@@ -22,7 +23,7 @@ from samebody.lab.evaluate.protocols import (
 from samebody.lab.evaluate.results import Algorithm, DataSet, VerificationResult
 from samebody.lab.evaluate.runs import Run, load_run, save_run
 from samebody.lab.evaluate.score_tables import TableOptions, read_scores
-from samebody.lab.evaluate.scores import CountedNonMated, ListedNonMated, MatedScores, ScoreSet
+from samebody.lab.evaluate.scores import MatedScores, ScoreSet
 from samebody.lab.evaluate.templates import (
     CompareOptions,
     TemplateSet,

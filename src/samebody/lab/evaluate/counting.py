@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from samebody.lab.evaluate.scores import Codes, CountedNonMated, GraphOfPairs, Scores, widened
+from samebody.lab.evaluate.non_mated import Codes, CountedNonMated, GraphOfPairs, Scores, widened
 
 BINS = 20_000
 PAIR_LIMIT = 30_000_000

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from samebody.lab.evaluate.non_mated import ListedNonMated
 from samebody.lab.evaluate.pairing import PairedRuns, Side
-from samebody.lab.evaluate.scores import ListedNonMated
 from samebody.measure import (
     BootstrapOptions,
     PairGraph,

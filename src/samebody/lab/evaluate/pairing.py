@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samebody.errors import InputError
+from samebody.lab.evaluate.non_mated import Codes, ListedNonMated
 from samebody.lab.evaluate.runs import Run
-from samebody.lab.evaluate.scores import Codes, ListedNonMated, MatedScores, ScoreSet
+from samebody.lab.evaluate.scores import MatedScores, ScoreSet
 
 Keys = NDArray[np.int64]
 """(n,) one whole number for each comparison, the same in both runs."""

@@ -21,16 +21,9 @@ from numpy.typing import NDArray
 
 from samebody.errors import StorageError
 from samebody.lab.evaluate.errors import RunFolderError
+from samebody.lab.evaluate.non_mated import CountedNonMated, GraphOfPairs, ListedNonMated
 from samebody.lab.evaluate.results import VerificationResult
-from samebody.lab.evaluate.scores import (
-    Attempts,
-    CountedNonMated,
-    Failures,
-    GraphOfPairs,
-    ListedNonMated,
-    MatedScores,
-    ScoreSet,
-)
+from samebody.lab.evaluate.scores import Attempts, Failures, MatedScores, ScoreSet
 
 RUN, SCORES = "run.json", "scores.npz"
 SCORES_VERSION = 1

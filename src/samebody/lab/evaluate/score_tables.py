@@ -17,17 +17,8 @@ from numpy.typing import NDArray
 
 from samebody.lab.evaluate.counting import BINS, PAIR_LIMIT, Counter
 from samebody.lab.evaluate.errors import ScoreTableError
-from samebody.lab.evaluate.scores import (
-    NO_GROUP,
-    Attempts,
-    Codes,
-    CountedNonMated,
-    Failures,
-    ListedNonMated,
-    MatedScores,
-    Scores,
-    ScoreSet,
-)
+from samebody.lab.evaluate.non_mated import NO_GROUP, Codes, CountedNonMated, ListedNonMated, Scores
+from samebody.lab.evaluate.scores import Attempts, Failures, MatedScores, ScoreSet
 from samebody.lab.evaluate.sources import CHUNK_ROWS, Chunk, Names, Table, numbers, open_table, text_cells
 from samebody.measure import allowed_errors
 

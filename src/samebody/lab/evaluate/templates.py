@@ -14,18 +14,9 @@ from numpy.typing import NDArray
 from samebody.lab.evaluate.all_pairs import compare_all
 from samebody.lab.evaluate.all_pairs.engine import Engine
 from samebody.lab.evaluate.errors import ProtocolError, ScoreTableError
+from samebody.lab.evaluate.non_mated import NO_GROUP, Codes, CountedNonMated, GraphOfPairs, ListedNonMated
 from samebody.lab.evaluate.protocols import PairList
-from samebody.lab.evaluate.scores import (
-    NO_GROUP,
-    Codes,
-    CountedNonMated,
-    Failures,
-    GraphOfPairs,
-    ListedNonMated,
-    MatedScores,
-    ScoreSet,
-    encode,
-)
+from samebody.lab.evaluate.scores import Failures, MatedScores, ScoreSet, encode
 from samebody.lab.evaluate.sources import file_digest, holds_pickle, numbers, open_table, text_cells
 from samebody.measure import EmptyClassError
 from samebody.measure.all_pairs import Progress

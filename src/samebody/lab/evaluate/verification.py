@@ -12,6 +12,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
+from samebody.lab.evaluate.non_mated import ListedNonMated, Scores, binned, count_group_pairs, renumbered
 from samebody.lab.evaluate.results import (
     Algorithm,
     Calibration,
@@ -31,15 +32,7 @@ from samebody.lab.evaluate.results import (
     ThresholdRow,
     VerificationResult,
 )
-from samebody.lab.evaluate.scores import (
-    Failures,
-    ListedNonMated,
-    Scores,
-    ScoreSet,
-    binned,
-    count_group_pairs,
-    renumbered,
-)
+from samebody.lab.evaluate.scores import Failures, ScoreSet
 from samebody.measure import (
     BootstrapOptions,
     ListedPairs,
