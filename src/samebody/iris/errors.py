@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from samebody.errors import InputError, ResourceError, UsageError
+from samebody.errors import ConfigError, InputError, ResourceError, UsageError
 
 
 class InvalidIrisTemplateError(InputError):
@@ -51,3 +51,21 @@ class IrisNotMeasuredError(ResourceError):
     """No record holds operating points for the space the templates live in."""
 
     code = "iris.no_record"
+
+
+class InvalidSegmentationError(InputError):
+    """A segmenter handed back contours or masks that no iris can have."""
+
+    code = "iris.invalid_segmentation"
+
+
+class InvalidEyeImageError(InputError):
+    """The pixels handed over are no picture: wrong shape or dtype, or too small to hold an eye."""
+
+    code = "iris.invalid_image"
+
+
+class IrisPipelineError(ConfigError):
+    """A pipeline file has mistakes; the message names all of them."""
+
+    code = "iris.pipeline_invalid"
