@@ -6,13 +6,36 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from samebody.iris.compare import ComparisonParameters as ComparisonParameters
+    from samebody.iris.compare import IrisComparison as IrisComparison
+    from samebody.iris.compare import compare_irises as compare_irises
+    from samebody.iris.fuse import fuse_eyes as fuse_eyes
+    from samebody.iris.multiframe import merge_frames as merge_frames
+    from samebody.iris.openiris import from_open_iris as from_open_iris
+    from samebody.iris.openiris import to_open_iris as to_open_iris
     from samebody.iris.template import IrisTemplate as IrisTemplate
 
 _LAZY = {
+    "ComparisonParameters": "samebody.iris.compare",
+    "IrisComparison": "samebody.iris.compare",
+    "compare_irises": "samebody.iris.compare",
+    "fuse_eyes": "samebody.iris.fuse",
+    "merge_frames": "samebody.iris.multiframe",
+    "from_open_iris": "samebody.iris.openiris",
+    "to_open_iris": "samebody.iris.openiris",
     "IrisTemplate": "samebody.iris.template",
 }
 
-__all__ = ["IrisTemplate"]
+__all__ = [
+    "ComparisonParameters",
+    "IrisComparison",
+    "IrisTemplate",
+    "compare_irises",
+    "from_open_iris",
+    "fuse_eyes",
+    "merge_frames",
+    "to_open_iris",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -45,8 +45,8 @@ class ComparisonParameters(Parameters):
         normalisation: ``sqrt`` as above, or ``none`` for the plain HD.
         reference_bits: N0 of ``sqrt``.
         halves: mean of the distance as a whole and of those of the two halves (columns 0 to half, half to end: below
-            and above the pupil), each normalised by twice its own usable bits and weighted by them: a distance that is
-            good in one half only, by chance or by a printed lens, counts less. Needs an even number of columns.
+            and above the pupil), each normalised by twice its own usable bits and weighted by them: what was found in a
+            half of which little is usable moves the score less. Follows open-iris's ``separate_half_matching``.
     """
 
     rotations: int = Field(default=ROTATIONS, ge=0, le=2048)

@@ -2,10 +2,10 @@
 
 The bits of real codes depend on their neighbours: two unrelated codes of 2,048 bits differ as 249 coin tosses would
 (Daugman, IEEE TCSVT 14(1), 2004). Here each code is a field of bits that are copied from their neighbours and refreshed
-at a constant rate along columns and rows, at rates chosen so that two unrelated codes of 12,800 bits differ as about 258
-coin tosses would (a test measures it). A capture of an identity is its code with an error field that is drawn likewise,
-turned by a few columns, under a mask of its own. Record ``i`` of a population depends on (seed, i) only: any block can be
-drawn alone, in any order.
+at a constant rate along columns and rows, at rates chosen so that two unrelated codes of 12,800 bits differ as about
+258 coin tosses would (a test measures it). A capture of an identity is its code with an error field that is drawn
+likewise, turned by a few columns, under a mask of its own. Record ``i`` of a population depends on (seed, i) only: any
+block can be drawn alone, in any order.
 
 What this is not: no model of a person, a camera or an encoder. Rates measured on it show how software scales.
 """
