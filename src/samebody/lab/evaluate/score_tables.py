@@ -20,6 +20,7 @@ from samebody.lab.evaluate.errors import ScoreTableError
 from samebody.lab.evaluate.non_mated import NO_GROUP, Codes, CountedNonMated, ListedNonMated, Scores
 from samebody.lab.evaluate.scores import Attempts, Failures, MatedScores, ScoreSet
 from samebody.lab.evaluate.sources import CHUNK_ROWS, Chunk, Names, Table, numbers, open_table, text_cells
+from samebody.lab.evaluate.table_checks import Assigned, SeenPairs, Tally, transaction_problems
 from samebody.measure import allowed_errors
 
 Direction = Literal["auto", "similarity", "distance"]
@@ -137,48 +138,6 @@ def _places(table: Table, options: TableOptions) -> dict[str, str]:
     return places
 
 
-class _Assigned:
-    """A number for each code, set once; says where a later value differs."""
-
-    def __init__(self) -> None:
-        self.values = np.empty(0, dtype=np.int32)
-
-    def clashes(self, codes: Codes, values: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """(n,) whether ``values`` differ from what the codes were given before; negative values say nothing."""
-        top = int(codes.max(initial=-1)) + 1
-        if top > len(self.values):
-            self.values = np.concatenate([self.values, np.full(top - len(self.values), -1, dtype=np.int32)])
-        said = values >= 0
-        fresh = said & (self.values[codes] < 0)
-        self.values[codes[fresh]] = values[fresh]
-        return np.asarray(said & (self.values[codes] != values))
-
-
-class _Tally:
-    """Problems of one kind: how many rows, and the first few."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, tuple[int, list[str]]] = {}
-
-    def rows(self, kind: str, mask: NDArray[np.bool_], start: int) -> None:
-        """Note the rows of a chunk that begins at row ``start`` (from 1, the header not counted)."""
-        if mask.any():
-            self.note(kind, int(mask.sum()), [f"row {start + int(row)}" for row in np.flatnonzero(mask)[:3]])
-
-    def note(self, kind: str, count: int, examples: list[str]) -> None:
-        """Note ``count`` more of a kind."""
-        before, known = self._found.get(kind, (0, []))
-        self._found[kind] = (before + count, [*known, *(e for e in examples if e not in known)][:3])
-
-    def problems(self) -> list[str]:
-        """One line a kind."""
-        lines = []
-        for kind, (count, examples) in self._found.items():
-            more = ", ..." if count > len(examples) else ""
-            lines.append(f"{kind}: {count:,} time{'s' if count != 1 else ''} ({', '.join(examples)}{more})")
-        return lines
-
-
 @dataclass(slots=True)
 class _Rows:
     """One chunk, checked and in numbers."""
@@ -211,8 +170,8 @@ class _Reading:
     def __init__(self, table: Table, places: Mapping[str, str], options: TableOptions) -> None:
         self._table, self._places, self._options = table, places, options
         self._subjects, self._samples, self._groups = Names(), Names(), Names()
-        self._owner, self._group_of = _Assigned(), _Assigned()
-        self._tally = _Tally()
+        self._owner, self._group_of = Assigned(), Assigned()
+        self._tally = Tally()
         self._row = 1
         self._mated: list[_Rows] = []
         self._listed: list[_Rows] | None = []
@@ -220,7 +179,7 @@ class _Reading:
         self._bounds = [float("inf"), -float("inf")]
         self._float64 = False
         self._looked: tuple[list[Scores], list[Scores]] = ([], [])
-        self._seen = _SeenPairs()
+        self._seen = SeenPairs()
         self._attempts: list[dict[str, NDArray[Any]]] = []
         self._failed: list[tuple[Codes, NDArray[np.bool_]]] = []
         self._transactions, self._folds = Names(), Names()
@@ -366,7 +325,7 @@ class _Reading:
     def finish(self) -> ScoreSet:
         """The score set, or every problem."""
         attempts = self._joined_attempts()
-        problems = [*self._tally.problems(), *_transaction_problems(attempts)]
+        problems = [*self._tally.problems(), *transaction_problems(attempts)]
         if self._counts[0] == 0:
             problems.append("there is no non-mated comparison (two different subjects)")
         if self._counts[1] == 0 and self._options.need_mated:
@@ -509,63 +468,6 @@ class _Reading:
             elif share > 0.1:
                 notes.append(f"one subject has {100 * share:.0f} % of the mated comparisons")
         return tuple(notes)
-
-
-def _transaction_problems(attempts: Attempts | None) -> list[str]:
-    """What a transaction may not be: half mated, of two people, or with one attempt twice."""
-    if attempts is None or not len(attempts.transaction):
-        return []
-    found = []
-    order = np.lexsort((attempts.attempt, attempts.transaction))
-    codes = attempts.transaction[order]
-    inside = np.diff(codes) == 0
-    for what, column in (
-        ("mated and non-mated attempts", attempts.mated),
-        ("attempts of two subjects", attempts.subject),
-    ):
-        differs = inside & (column[order][1:] != column[order][:-1])
-        if differs.any():
-            found.append(f"a transaction with {what}: {len(np.unique(codes[1:][differs])):,}")
-    again = inside & (np.diff(attempts.attempt[order]) == 0)
-    if again.any():
-        found.append(f"an attempt that stands twice in its transaction: {int(again.sum()):,}")
-    return found
-
-
-class _SeenPairs:
-    """Which pairs of samples were seen: sorted keys while they are few, one bit for each possible pair when many."""
-
-    def __init__(self) -> None:
-        self._keys: list[NDArray[np.int64]] = []
-        self._held = 0
-        self.checked, self.gave_up = 0, False
-
-    def again(self, probe: Codes, reference: Codes, samples: int) -> NDArray[np.bool_]:
-        """(n,) whether a pair was seen before, in this chunk or an earlier one; the order of its two samples counts."""
-        key = probe.astype(np.int64) << 32 | reference
-        order = np.argsort(key, kind="stable")
-        twice = np.zeros(len(key), dtype=bool)
-        twice[order[1:]] = np.diff(key[order]) == 0
-        if self.gave_up:
-            return np.zeros(len(key), dtype=bool)
-        for known in self._keys:
-            place = np.minimum(np.searchsorted(known, key), len(known) - 1)
-            twice |= known[place] == key
-        self.checked += len(key)
-        self._merge(key[order])
-        return twice
-
-    def _merge(self, key: NDArray[np.int64]) -> None:
-        """Hold sorted runs, each at least twice as long as the next, so that few are searched."""
-        self._keys.append(key)
-        while len(self._keys) > 1 and len(self._keys[-2]) < 2 * len(self._keys[-1]):
-            last, before = self._keys.pop(), self._keys.pop()
-            joined = np.concatenate([before, last])
-            joined.sort(kind="stable")
-            self._keys.append(joined)
-        self._held += len(key)
-        if self._held > 50_000_000:  # 400 MB
-            self._keys, self.gave_up = [], True
 
 
 def _joined(parts: list[_Rows]) -> _Rows:
