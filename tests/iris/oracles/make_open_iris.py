@@ -48,9 +48,8 @@ def main() -> None:
         groups.append({"columns": group["columns"], "pairs": pairs, "matchers": distances})
     packages = ("open-iris", "numpy", "pydantic")
     versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
-    (HERE / "open_iris.json").write_text(
-        json.dumps({"versions": versions, "groups": groups}, separators=(",", ":")) + "\n"
-    )
+    text = json.dumps({"versions": versions, "groups": groups}, separators=(",", ":"))
+    (HERE / "open_iris.json").write_text(text + "\n")
 
 
 if __name__ == "__main__":
