@@ -74,6 +74,18 @@ def test_all_pairs_are_those_of_the_full_matrix(count: int, tile: int, seed: int
     assert np.all(np.diff(found.scores) <= 0) and found.exact
 
 
+def test_one_engine_over_everything_finds_what_the_tiles_find() -> None:
+    gallery = filled(90)
+    source = gallery.source("vector")
+    tiled = pairs_above(source, 0.3, NaiveEngine, tile=50)
+    seen: list[tuple[int, int]] = []
+    whole = pairs_above(
+        source, 0.3, NaiveEngine, engine=NaiveEngine(source), tile=50, progress=lambda *now: seen.append(now)
+    )
+    assert np.array_equal(tiled.first, whole.first) and np.array_equal(tiled.scores, whole.scores)
+    assert whole.compared == 90 * 89 // 2 and seen[-1][0] <= whole.compared
+
+
 def test_pairs_between_two_galleries_are_those_of_the_full_matrix() -> None:
     one, two = filled(70, seed=1), filled(45, seed=2)
     a, b = (np.concatenate([block.vectors for block in g.source("vector").blocks()]) for g in (one, two))

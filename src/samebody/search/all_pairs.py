@@ -76,6 +76,7 @@ def pairs_above(
     minimum_score: float,
     build: Builder,
     *,
+    engine: Engine | None = None,
     other: Source | None = None,
     journal: str | None = None,
     progress: Progress | None = None,
@@ -89,6 +90,8 @@ def pairs_above(
         source: records.
         minimum_score: finite.
         build: makes the engine of each tile.
+        engine: over all records that are searched (shards of a cluster), instead of one for each tile; within one
+            source every pair is then compared twice.
         other: records of another gallery, of the same embedding space; None compares ``source`` with itself.
         journal: file of finished tiles; a run that was killed goes on from it. Removed at the end.
         progress: told after each tile.
@@ -108,11 +111,13 @@ def pairs_above(
         )
     own = list(source.blocks())
     others = own if other is None else list(other.blocks())
-    own_tiles, other_tiles = _tiles(own, tile), _tiles(others, tile)
+    own_tiles, other_tiles = _tiles(own, tile), _tiles(others, tile if engine is None else 1 << 62)
     work = _digest(source, own, others, own_tiles, other_tiles, minimum_score, other is None, settings)
     kept = Journal(journal, work) if journal is not None else None
     try:
-        found = _run(source, own, others, own_tiles, other_tiles, minimum_score, build, other is None, kept, progress)
+        found = _run(
+            source, own, others, own_tiles, other_tiles, minimum_score, build, engine, other is None, kept, progress
+        )
     finally:
         if kept is not None:
             kept.close()
@@ -129,6 +134,7 @@ def _run(
     other_tiles: list[_Tile],
     minimum_score: float,
     build: Builder,
+    whole: Engine | None,
     within: bool,
     journal: Journal | None,
     progress: Progress | None,
@@ -137,8 +143,8 @@ def _run(
     found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
     done, exact, bound, name, resumed = 0, True, 0.0, "", 0
     for column, right in enumerate(other_tiles):
-        engine: Engine | None = None
-        rows = range(column + 1) if within else range(len(own_tiles))
+        engine = whole
+        rows = range(column + 1) if within and whole is None else range(len(own_tiles))
         for row in rows:
             left, piece = own_tiles[row], f"{row},{column}"
             held = journal.pieces.get(piece) if journal is not None else None
@@ -146,7 +152,9 @@ def _run(
                 if engine is None:
                     engine = build(ArraySource(source.layout, others[right.start : right.stop]))
                 blocks = own[left.start : left.stop]
-                part = _tile_pairs(engine, source, blocks, minimum_score, within and row == column)
+                part = _tile_pairs(
+                    engine, source, blocks, minimum_score, within and (row == column or whole is not None)
+                )
                 held = {"pairs": part.pairs, "exact": part.exact, "bound": part.bound, "engine": engine.name}
                 if journal is not None:
                     journal.add(piece, held)
@@ -155,7 +163,10 @@ def _run(
             exact, name = exact and held["exact"], held["engine"]
             bound = max(bound, math.nan if held["bound"] is None else held["bound"])
             found.append(_arrays(held["pairs"]))
-            done += _tile_count(left, right, within and row == column)
+            if within and whole is not None:
+                done += left.live * (right.live - 1) // 2
+            else:
+                done += _tile_count(left, right, within and row == column)
             if progress is not None:
                 progress(done, every)
     first, second, scores = (np.concatenate(parts) for parts in zip(*found)) if found else _arrays([])

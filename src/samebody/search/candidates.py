@@ -173,10 +173,37 @@ def _rows(probes: Probes, rows: Sequence[int]) -> Probes:
     return Probes(probes.space, vectors=take(probes.vectors), codes=take(probes.codes), masks=take(probes.masks))
 
 
-def score_records(builder: Builder, source: Source, probe: Probes, record_ids: Sequence[int]) -> dict[int, float]:
-    """The exact score of one probe with each of ``record_ids``; pairs that cannot be compared are missing."""
-    few = picked(source, np.asarray(record_ids, dtype=np.uint64))
+def score_records(
+    builder: Builder, gallery: object, source: Source, probe: Probes, record_ids: Sequence[int]
+) -> dict[int, float]:
+    """The exact score of one probe with each of ``record_ids``; pairs that cannot be compared are missing.
+
+    Args:
+        builder: of the exact engine.
+        gallery: hands out payloads with ``fetch``, or the source is looked through.
+        source: of the records' modality.
+        probe: one row.
+        record_ids: records of any modality; those of another one, or gone, are left out.
+    """
+    few = records_source(gallery, source, record_ids)
     if len(few) == 0:
         return {}
     ids, scores = builder(few).search(probe, len(few)).found(0)
     return dict(zip(ids.tolist(), scores.tolist(), strict=True))
+
+
+def records_source(gallery: object, source: Source, record_ids: Sequence[int]) -> ArraySource:
+    """The live records of ``record_ids`` that are of the source's modality, as a source of their own."""
+    fetch, layout = getattr(gallery, "fetch", None), source.layout
+    if fetch is None:
+        return picked(source, np.asarray(record_ids, dtype=np.uint64))
+    parts = 1 if layout.modality == "vector" else 2
+    rows = sorted(zip(record_ids, fetch(record_ids), strict=True), key=lambda row: row[0])
+    kept = [(record, held) for record, held in rows if held is not None and len(held) == parts]
+    if not kept:
+        return ArraySource(layout, [])
+    ids = np.array([record for record, _ in kept], dtype=np.uint64)
+    stacked = [np.stack([held[part] for _, held in kept]) for part in range(parts)]
+    if parts == 1:
+        return ArraySource.of_vectors(stacked[0], layout.space, ids=ids)
+    return ArraySource.of_codes(stacked[0], stacked[1], layout.space, ids=ids)

@@ -15,11 +15,11 @@ from typing import Any, Literal
 import numpy as np
 
 from samebody.search.all_pairs import TILE, Progress, ScoredPairs, pairs_above
-from samebody.search.candidates import Builder, GalleryView, block_probes, picked, records_of, score_records
+from samebody.search.candidates import Builder, GalleryView, block_probes, records_of, records_source, score_records
 from samebody.search.fusion import FusionRule, fuse, rule_for
 from samebody.search.identify import LOWEST, SearchPolicy
 from samebody.search.thresholds import ErrorRates, RateThreshold, ThresholdUnknownError, needed_fmr
-from samebody.search.types import Source
+from samebody.search.types import Engine, Source
 
 Person = tuple[int, str]
 """Which gallery (0 or 1) and which subject."""
@@ -154,6 +154,8 @@ def find_duplicates(
     rates: Mapping[str, ErrorRates],
     build: Builder,
     *,
+    exact: Builder | None = None,
+    engines: Mapping[str, Engine] | None = None,
     other: Side | None = None,
     policy: SearchPolicy | None = None,
     same_birth: Hint | None = None,
@@ -171,6 +173,8 @@ def find_duplicates(
         side: the gallery.
         rates: by modality.
         build: makes engines.
+        exact: makes the exact engines that few candidates are compared with; ``build`` where it is not given.
+        engines: over the whole of the gallery that is searched (a cluster), by modality, instead of tile by tile.
         other: a second gallery; pairs within either are then not looked at.
         policy: FPIR, FPIR of the review, extrapolation.
         same_birth: pairs for which it is true are for review unless an iris says that it is one person: irises differ
@@ -198,6 +202,7 @@ def find_duplicates(
             side.sources[name],
             judge.floor(name),
             build,
+            engine=None if engines is None else engines[name],
             other=None if other is None else other.sources[name],
             journal=None if journal is None else f"{journal}.{name}",
             progress=_named(progress, name),
@@ -207,7 +212,7 @@ def find_duplicates(
         )
         _collect(pairs, runs[name], name, side, other)
     if len(names) > 1:
-        _complete(pairs, names, side, target, build, 1 if other is not None else 0)
+        _complete(pairs, names, side, target, exact or build)
     joins = [join for people, pair in pairs.items() if (join := judge.join(people, pair, same_birth)) is not None]
     if journal is not None:
         for name in names:
@@ -323,7 +328,6 @@ def _complete(
     side: Side,
     target: Side,
     build: Builder,
-    number: int,
 ) -> None:
     """Score found people in the modalities in which they were below the floor."""
     for (first, second), pair in pairs.items():
@@ -332,12 +336,13 @@ def _complete(
                 continue
             own = records_of(side.gallery, first[1])
             mates = records_of(target.gallery, second[1])
-            held = picked(side.sources[name], np.asarray(own, dtype=np.uint64))
+            held = records_source(side.gallery, side.sources[name], own)
             best: tuple[float, int, int] | None = None
             for block in held.blocks():
                 for row, record in enumerate(block.record_ids.tolist()):
                     probe = block_probes(block, held.layout.space, np.array([row]))
-                    for mate, score in score_records(build, target.sources[name], probe, mates).items():
+                    found = score_records(build, target.gallery, target.sources[name], probe, mates)
+                    for mate, score in found.items():
                         if best is None or score > best[0]:
                             best = (score, record, mate)
             if best is not None:

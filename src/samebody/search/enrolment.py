@@ -66,6 +66,7 @@ class Applicant:
         iris: code and mask, (columns,) uint64 each, or None.
         spaces: digest of the embedding space of each modality that is given.
         attributes: small JSON facts, kept with each record. ``birth`` is the hint for twins.
+        facts: by modality: what is kept with the record of that modality besides.
         request: name of the request; by default made from the content.
     """
 
@@ -74,6 +75,7 @@ class Applicant:
     iris: tuple[NDArray[np.uint64], NDArray[np.uint64]] | None = field(default=None, repr=False)
     spaces: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     request: str | None = None
 
     @property

@@ -201,6 +201,7 @@ class Identifier:
             )
         self.policy = policy or SearchPolicy()
         self._gallery, self._sources, self._rates, self._build = gallery, dict(sources), dict(rates), build
+        self._people: int | None = None
         self._engines = {name: (engines or {}).get(name) or build(source) for name, source in sources.items()}
 
     @property
@@ -218,8 +219,10 @@ class Identifier:
         counts = [len(self._sources[name]) for name in names]
         if len(counts) < 2:
             return counts[0] if counts else 0
-        people = getattr(self._gallery, "subject_count", None)
-        subjects = int(people()) if callable(people) else min(counts)
+        if self._people is None:
+            people = getattr(self._gallery, "subject_count", None)
+            self._people = int(people()) if callable(people) else min(counts)
+        subjects = self._people
         return max(*counts, math.ceil(math.prod(counts) / max(subjects, 1)) if subjects else 0)
 
     def refresh(self, sources: Mapping[str, Source]) -> None:
@@ -229,6 +232,7 @@ class Identifier:
                 raise IdentifyError(f"the identifier was not made for {name}.")
             self._engines[name].refresh(source)
             self._sources[name] = source
+        self._people = None
 
     def identify(self, probes: Mapping[str, Probes], *, comparisons: int | None = None) -> list[Identification]:
         """Search for q people at once.
@@ -359,7 +363,7 @@ class Identifier:
             owners.update(dict.fromkeys(records_of(self._gallery, subject), subject))
         for name, held in probes.items():
             wanted = [record for record, subject in owners.items() if name not in people[subject].scores]
-            scores = score_records(self._build, self._sources[name], one_probe(held, row), wanted)
+            scores = score_records(self._build, self._gallery, self._sources[name], one_probe(held, row), wanted)
             for record, score in scores.items():
                 people[owners[record]].add(name, score, record)
 
