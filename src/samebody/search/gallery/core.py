@@ -53,6 +53,25 @@ class Tuning:
         return max(1, self.block_bytes // layout.bytes_per_record)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Located:
+    """Where a record stands: number of its layout, names, row; and the rows, or segment and block, that hold it."""
+
+    number: int
+    names: Names
+    row: int
+    holder: Rows | tuple[Segment, int]
+
+    @property
+    def subject(self) -> bytes:
+        """Whose it is, as UTF-8."""
+        return self.names.subjects[self.row]
+
+    def payload(self) -> Payload:
+        """The payload of the group that it stands in; raises GalleryCorruptError when that does not check."""
+        return self.holder.payload if isinstance(self.holder, Rows) else self.holder[0].payload(self.holder[1])
+
+
 class Core:
     """A consistent state of a gallery's folder.
 
@@ -162,19 +181,18 @@ class Core:
         row = int(np.searchsorted(self.state.tombstones, np.uint64(record_id)))
         return row < len(self.state.tombstones) and int(self.state.tombstones[row]) == record_id
 
-    def locate(self, record_id: int) -> tuple[int, Names, Payload | tuple[Segment, int], int] | None:
-        """Number of the layout, names, payload (or the segment and block that has it) and row of a live record."""
+    def locate(self, record_id: int) -> Located | None:
+        """Where a live record stands."""
         if record_id < 0 or self.is_dead(record_id):
             return None
         for number, layout in enumerate(self.manifest.layouts):
             fresh = self.memory.fresh[number].find(record_id)
             if fresh is not None:
-                rows, row = fresh
-                return number, rows.names, rows.payload, row
+                return Located(number, fresh[0].names, fresh[1], fresh[0])
             for segment in self.of(layout.modality):
                 place = segment.find(record_id)
                 if place is not None:
-                    return number, segment.names(place[0]), (segment, place[0]), place[1]
+                    return Located(number, segment.names(place[0]), place[1], (segment, place[0]))
         return None
 
     def lookup(self, name: bytes) -> list[int]:
@@ -184,7 +202,7 @@ class Core:
             ids = [each for segment in self.of(layout.modality) for each in segment.lookup(digest)]
             for record_id in [*ids, *self.memory.fresh[number].lookup(digest)]:
                 place = self.locate(record_id)
-                if place is not None and place[1].subjects[place[3]] == name:
+                if place is not None and place.subject == name:
                     found.append(record_id)
         return sorted(found)
 

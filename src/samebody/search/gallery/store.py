@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,20 +30,17 @@ from samebody.search.gallery.errors import (
 )
 from samebody.search.gallery.log import Deleted, Enrolled, Log
 from samebody.search.gallery.manifest import NAME, Manifest, SnapshotEntry, read_manifest, write_manifest
-from samebody.search.gallery.records import Attributes, Enrolment, ModalityStats, Stats, StoredRecord
-from samebody.search.gallery.sealing import FORMAT, check_key
-from samebody.search.gallery.segment import Segment
+from samebody.search.gallery.reading import Mode, Reading
+from samebody.search.gallery.records import Attributes, Enrolment
+from samebody.search.gallery.sealing import check_key
 from samebody.search.gallery.snapshot import copy_gallery, remove_partial, require_free, restore_snapshot
-from samebody.search.gallery.source import GallerySource
 from samebody.search.gallery.state import request_digest
-from samebody.search.gallery.verify import VerifyReport, verify_gallery
 from samebody.search.types import Layout
 
-Mode = Literal["r", "w"]
 _NO_REQUEST = bytes(16)
 
 
-class Gallery:
+class Gallery(Reading):
     """References of many subjects, in up to two modalities, each pinned to one embedding space.
 
     Make one with :meth:`create`, open one with :meth:`open`; close it, or use it as a context manager. Methods may be
@@ -53,9 +48,8 @@ class Gallery:
     """
 
     def __init__(self, core: Core, lock: Lock | None, mode: Mode) -> None:
-        self._core, self._lock, self._mode = core, lock, mode
-        self._guard = threading.RLock()
-        self._closed = False
+        super().__init__(core, mode)
+        self._lock = lock
 
     # Opening
 
@@ -286,92 +280,6 @@ class Gallery:
             wanted = np.unique(np.atleast_1d(np.asarray(record_ids, dtype=np.int64))).tolist()
             return self._delete([each for each in wanted if core.locate(each) is not None])
 
-    # Looking up
-
-    def has(self, subject: str) -> bool:
-        """Whether the subject has a live record."""
-        with self._opened() as core:
-            return bool(core.lookup(records.encode_subject(subject)))
-
-    def records_of(self, subject: str) -> tuple[StoredRecord, ...]:
-        """The live records of a subject, oldest first."""
-        with self._opened() as core:
-            found = []
-            for record_id in core.lookup(records.encode_subject(subject)):
-                place = core.locate(record_id)
-                assert place is not None
-                number, names, _, row = place
-                attributes = records.decode_attributes(names.attributes[row])
-                found.append(StoredRecord(record_id, subject, core.manifest.layouts[number].modality, attributes))
-            return tuple(found)
-
-    def subject_of(self, record_ids: ArrayLike) -> list[str | None]:
-        """Whose records these are; None for ids that are deleted, unknown or -1 (the padding of hits)."""
-        with self._opened() as core:
-            places = [core.locate(each) for each in np.asarray(record_ids, dtype=np.int64).ravel().tolist()]
-            return [None if place is None else place[1].subjects[place[3]].decode() for place in places]
-
-    def fetch(self, record_ids: ArrayLike) -> list[tuple[NDArray[np.generic], ...] | None]:
-        """Payloads of records: (vector,) or (code, mask) each, copied; None as in :meth:`subject_of`."""
-        with self._opened() as core:
-            found: list[tuple[NDArray[np.generic], ...] | None] = []
-            for record_id in np.asarray(record_ids, dtype=np.int64).ravel().tolist():
-                place = core.locate(record_id)
-                if place is None:
-                    found.append(None)
-                    continue
-                held = place[2][0].payload(place[2][1]) if isinstance(place[2][0], Segment) else place[2]
-                found.append(tuple(np.array(array[place[3]]) for array in held))
-            return found
-
-    def subjects(self) -> Iterator[str]:
-        """All subjects with a live record, once each, in the order of their first live record."""
-        with self._opened() as core:
-            firsts = np.sort(self._first_records())
-        for begin in range(0, len(firsts), 4096):
-            with self._opened() as core:
-                for record_id in firsts[begin : begin + 4096].tolist():
-                    place = core.locate(record_id)
-                    if place is not None:
-                        yield place[1].subjects[place[3]].decode()
-
-    def subject_count(self) -> int:
-        """Number of subjects with a live record, counted by their 64-bit digests."""
-        with self._opened():
-            return len(self._first_records())
-
-    def source(self, modality: str) -> GallerySource:
-        """A view of one modality for engines, as the gallery is now.
-
-        Raises:
-            UnknownModalityError.
-        """
-        with self._opened() as core:
-            number, layout = self._layout(modality)
-            fresh = core.memory.fresh[number].groups()
-            name = f"{core.folder}/{core.manifest.gallery}"
-            return GallerySource(layout, self._counts(number)[0], core.of(modality), fresh, core.dead(), name)
-
-    @property
-    def layouts(self) -> tuple[Layout, ...]:
-        """What the gallery holds."""
-        return self._core.manifest.layouts
-
-    @property
-    def path(self) -> Path:
-        """Its folder."""
-        return self._core.folder
-
-    @property
-    def sealed(self) -> bool:
-        """Blocks are sealed; False for a plain gallery."""
-        return self._core.manifest.sealed
-
-    def __len__(self) -> int:
-        """Live records of all modalities."""
-        with self._opened() as core:
-            return sum(self._counts(number)[0] for number in range(len(core.manifest.layouts)))
-
     # Care
 
     def compact(self, progress: Progress | None = None) -> CompactionReport:
@@ -447,73 +355,7 @@ class Gallery:
         """
         restore_snapshot(Path(snapshot), Path(path), key, disk or Disk(), progress)
 
-    def verify(self, progress: Progress | None = None) -> VerifyReport:
-        """Read all files again and name every corruption; see :func:`verify_gallery`."""
-        with self._opened() as core:
-            return verify_gallery(core.folder, core.key, progress)
-
-    def load(self, modality: str, progress: Progress | None = None) -> None:
-        """Touch every block now, so that no search waits for checking or decryption.
-
-        Args:
-            modality: ``iris`` or ``vector``.
-            progress: called with records done and records to do.
-
-        Raises:
-            GalleryCorruptError.
-        """
-        done, source = 0, self.source(modality)
-        for block in source.blocks():
-            done += len(block)
-            if progress is not None:
-                progress(done, max(done, len(source)))
-
-    def stats(self) -> Stats:
-        """Facts about the gallery; no block is touched."""
-        with self._opened() as core:
-            manifest, modalities = core.manifest, []
-            for number, layout in enumerate(manifest.layouts):
-                live, dead = self._counts(number)
-                entries = [entry for entry in manifest.segments if entry.modality == layout.modality]
-                modalities.append(
-                    ModalityStats(
-                        layout.modality,
-                        layout.space,
-                        layout.size,
-                        live,
-                        dead,
-                        core.memory.fresh[number].count,
-                        len(entries),
-                        sum(entry.bytes for entry in entries),
-                    )
-                )
-            return Stats(
-                path=str(core.folder),
-                gallery=manifest.gallery,
-                tenant=manifest.tenant,
-                created=manifest.created,
-                format=FORMAT,
-                protection="sealed" if manifest.sealed else "plain",
-                mode=self._mode,
-                generation=manifest.generation,
-                modalities=tuple(modalities),
-                log_bytes=core.log_end,
-                disk_bytes=sum(each.stat().st_size for each in core.folder.iterdir() if each.is_file()),
-                requests=len(core.state.requests) + len(core.memory.requests),
-                dropped_bytes=core.dropped,
-                snapshots=len(manifest.snapshots),
-                snapshots_expired=sum(entry.expired for entry in manifest.snapshots),
-                is_snapshot=manifest.snapshot_of is not None,
-            )
-
     # Within
-
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[Core]:
-        with self._guard:
-            if self._closed:
-                raise GalleryClosedError("the gallery is closed.", hint="Open it again.")
-            yield self._core
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[Core]:
@@ -522,15 +364,6 @@ class Gallery:
                 raise GalleryClosedError("the gallery is open for reading only.", hint='Open it with mode="w".')
             core.require_sound()
             yield core
-
-    def _layout(self, modality: str) -> tuple[int, Layout]:
-        for number, layout in enumerate(self._core.manifest.layouts):
-            if layout.modality == modality:
-                return number, layout
-        held = ", ".join(layout.modality for layout in self._core.manifest.layouts)
-        raise UnknownModalityError(
-            f"the gallery holds no templates of the kind {modality!r}.", hint=f"It holds {held}."
-        )
 
     def _known(self, request_id: str | None, count: int) -> NDArray[np.uint64] | None:
         if request_id is None:
@@ -566,30 +399,3 @@ class Gallery:
         if len(dead):
             self._core.append(Deleted(dead))
         return len(dead)
-
-    def _counts(self, number: int) -> tuple[int, int]:
-        """Live and dead records of a modality."""
-        core = self._core
-        dead, fresh = core.dead(), core.memory.fresh[number]
-        segments = core.of(core.manifest.layouts[number].modality)
-        gone = sum(segment.dead_in(dead) for segment in segments)
-        gone += sum(int(np.isin(rows.ids, dead).sum()) for rows in fresh.groups()) if len(dead) else 0
-        return sum(segment.entry.rows for segment in segments) + fresh.count - gone, gone
-
-    def _first_records(self) -> NDArray[np.uint64]:
-        """The lowest live record id of every subject."""
-        core, digests, ids = self._core, [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
-        for number, layout in enumerate(core.manifest.layouts):
-            for segment in core.of(layout.modality):
-                for each, records_there in segment.index():
-                    digests.append(each)
-                    ids.append(records_there)
-            for rows in core.memory.fresh[number].groups():
-                digests.append(rows.names.digests)
-                ids.append(rows.ids)
-        every_digest, every_id = np.concatenate(digests), np.concatenate(ids)
-        live = ~np.isin(every_id, core.dead())
-        every_digest, every_id = every_digest[live], every_id[live]
-        order = np.lexsort((every_id, every_digest))
-        _, first = np.unique(every_digest[order], return_index=True)
-        return np.asarray(every_id[order][first], dtype=np.uint64)
