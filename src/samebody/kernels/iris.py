@@ -136,6 +136,7 @@ def scan(
     masks: Any,
     ids: Any,
     live: Any,
+    bits: Any,
     begin: Any,
     end: Any,
     probe_codes: Any,
@@ -155,6 +156,7 @@ def scan(
 
     Args:
         codes, masks: (n, columns) uint64, C-contiguous; ids: (n,) uint64; live: (n,) bool.
+        bits: (n,) int32 of :func:`usable_bits`; masks that are known to be full are not read.
         probe_codes, probe_masks: of :func:`turned`; probe_bits: (q,) int64 usable bits.
         start: of :func:`lanes_in_use`.
         minimum_bits: pairs that share fewer do not count; reference_bits: N0, or 0 for the plain distance.
@@ -170,15 +172,12 @@ def scan(
     stride = probe_codes.shape[2] * 8
     span = stride * COPIES
     k = best_scores.shape[1]
-    bits = np.empty(_TILE, dtype=np.int64)
     compared = 0
     for top in range(begin, end, _TILE):
         bottom = min(top + _TILE, end)
-        for row in range(top, bottom):
-            bits[row - top] = count_bits(mask_base + row * columns * 8, columns)
         for p in range(probe_codes.shape[0]):
             for row in range(top, bottom):
-                usable = min(bits[row - top], probe_bits[p])
+                usable = min(np.int64(bits[row]), probe_bits[p])
                 if not live[row] or usable < minimum_bits or usable == 0:
                     continue
                 limit = np.int64(every)
@@ -239,6 +238,7 @@ def scan_cascade(
     masks: Any,
     ids: Any,
     live: Any,
+    bits: Any,
     begin: Any,
     end: Any,
     probe_codes: Any,
@@ -255,7 +255,6 @@ def scan_cascade(
     scratch: Any,
     subset_codes: Any,
     subset_masks: Any,
-    bits: Any,
     probe_subset_codes: Any,
     probe_subset_masks: Any,
     limits: Any,
@@ -263,7 +262,7 @@ def scan_cascade(
     """As :func:`scan`, but only references whose subset of the bits is near enough at some rotation are compared.
 
     Args:
-        subset_codes, subset_masks: (n, s / 64) uint64 of :func:`gather_bits`; bits: (n,) int32 usable bits.
+        subset_codes, subset_masks: (n, s / 64) uint64 of :func:`gather_bits`.
         probe_subset_codes, probe_subset_masks: of :func:`turned_subset`.
         limits: (columns + 1,) int64; ``limits[(u + 63) // 64]`` is the most disagreements in the subset that a pair of
             which the poorer has u usable bits may show.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samebody.iris.compare import DEFAULT, ComparisonParameters
-from samebody.search.engines.base import Request, check_block, check_request, contiguous, padded, thread_count
+from samebody.search.engines.base import Request, check_request, contiguous, padded, thread_count
 from samebody.search.engines.hamming import HammingEngine
 from samebody.search.engines.subset import MISS_BOUND, draw_positions, subset_limits, subset_seed
 from samebody.search.errors import LayoutError
@@ -51,7 +51,7 @@ class CascadeEngine(HammingEngine):
         self.miss_bound = miss_bound
         self.subset_bits = subset_bits
         self.seed = subset_seed(source.layout.space) if seed is None else seed
-        self._subsets: dict[Hashable, tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int32]]] = {}
+        self._subsets: dict[Hashable, tuple[NDArray[np.uint64], NDArray[np.uint64]]] = {}
         if source.layout.modality == "iris":
             self._positions = draw_positions(source.layout.size, subset_bits, self.seed)
         if not 0.0 < miss_bound < 1.0:
@@ -62,24 +62,21 @@ class CascadeEngine(HammingEngine):
     def refresh(self, source: Source) -> None:
         """Go over to another view of the same gallery; the subset of new blocks is taken."""
         super().refresh(source)
-        from samebody.kernels.iris import gather_bits, usable_bits
+        from samebody.kernels.iris import gather_bits
 
-        kept: dict[Hashable, tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int32]]] = {}
+        kept: dict[Hashable, tuple[NDArray[np.uint64], NDArray[np.uint64]]] = {}
         words = self.subset_bits // 64
-        for block in source.blocks():
+        for block in self._blocks():
             known = self._subsets.get(block.key)
             if known is None:
-                check_block(block, self.layout)
                 assert block.codes is not None and block.masks is not None
                 codes, masks = contiguous(block.codes), contiguous(block.masks)
                 known = (
                     np.empty((len(block), words), dtype=np.uint64),
                     np.empty((len(block), words), dtype=np.uint64),
-                    np.empty(len(block), dtype=np.int32),
                 )
                 gather_bits(codes, self._positions, known[0])
                 gather_bits(masks, self._positions, known[1])
-                usable_bits(masks, known[2])
             kept[block.key] = known
         self._subsets = kept
 
@@ -126,9 +123,8 @@ class CascadeEngine(HammingEngine):
             assert block.codes is not None and block.masks is not None
             whole = contiguous(block.codes), contiguous(block.masks)
             lists = (floors, excluded, excluded_from, scores, ids, scratch)
+            records = (block.record_ids, block.live, self._bits[block.key])
             subsets = self._subsets[block.key]
-            return int(
-                scan_cascade(*whole, block.record_ids, block.live, begin, end, *arrays, *lists, *subsets, *first)
-            )
+            return int(scan_cascade(*whole, *records, begin, end, *arrays, *lists, *subsets, *first))
 
         return run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,15 @@ _PIECE = 4096
 """References handed to a thread at a time."""
 _PROBES = 64
 """Probes that go over the references together: their copies, 30 kB each, stay in the second cache."""
+
+
+def counted(masks: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """(n,) usable bits of (n, columns) masks."""
+    from samebody.kernels.iris import usable_bits
+
+    bits = np.empty(len(masks), dtype=np.int32)
+    usable_bits(contiguous(masks), bits)
+    return bits
 
 
 class HammingEngine:
@@ -61,6 +70,7 @@ class HammingEngine:
         self.comparison = comparison
         self.threads = thread_count(threads)
         self._source = source
+        self._bits: dict[Hashable, NDArray[np.int32]] = {}
         self.refresh(source)
 
     @property
@@ -72,7 +82,7 @@ class HammingEngine:
         return len(self._source)
 
     def refresh(self, source: Source) -> None:
-        """Go over to another view of the same gallery.
+        """Go over to another view of the same gallery; what is known of its blocks is kept.
 
         Raises:
             LayoutError: it holds another kind of template.
@@ -80,6 +90,9 @@ class HammingEngine:
         if source.layout != self._source.layout:
             raise LayoutError("an engine cannot go over to a source of another layout.", hint="Build a new engine.")
         self._source = source
+        if self._bits:
+            kept = {block.key for block in source.blocks()}
+            self._bits = {key: bits for key, bits in self._bits.items() if key in kept}
 
     def search(
         self, probes: Probes, k: int, *, minimum_score: float | None = None, exclude: Exclude | None = None
@@ -93,8 +106,13 @@ class HammingEngine:
         return float(self.comparison.reference_bits) if self.comparison.normalisation == "sqrt" else 0.0
 
     def _blocks(self) -> Iterator[Block]:
+        """The blocks of the source; on first touch each is checked and its usable bits are counted."""
         for block in self._source.blocks():
-            yield check_block(block, self.layout)
+            if block.key not in self._bits:
+                check_block(block, self.layout)
+                assert block.masks is not None
+                self._bits[block.key] = counted(block.masks)
+            yield block
 
     def _search(self, request: Request, scanner: Callable[..., Callable[..., int]]) -> Hits:
         """All probes in groups, each over all blocks in all threads."""
@@ -149,13 +167,11 @@ class HammingEngine:
         codes, masks = request.probes.codes, request.probes.masks
         assert codes is not None and masks is not None  # check_request has seen to it
         rotations = self.comparison.rotations
-        bits = np.zeros(group.stop - group.start, dtype=np.int32)
-        iris.usable_bits(masks[group], bits)
         starts = request.excluded_from[group.start : group.stop + 1]
         return (
             iris.turned(codes[group], rotations),
             iris.turned(masks[group], rotations),
-            bits.astype(np.int64),
+            counted(masks[group]).astype(np.int64),
             iris.lanes_in_use(rotations),
             self.comparison.minimum_bits,
             self._reference_bits,
@@ -172,6 +188,7 @@ class HammingEngine:
             assert block.codes is not None and block.masks is not None
             codes, masks = contiguous(block.codes), contiguous(block.masks)
             lists = (floors, excluded, excluded_from, scores, ids, scratch)
-            return int(scan(codes, masks, block.record_ids, block.live, begin, end, *arrays, *lists))
+            records = (block.record_ids, block.live, self._bits[block.key])
+            return int(scan(codes, masks, *records, begin, end, *arrays, *lists))
 
         return run

@@ -8,10 +8,10 @@ shows at most t disagreements, t the smallest number with
 
     P[Hypergeometric(B, D, S) > t] <= miss bound.
 
-The tail grows with D and D with the usable bits, so the bound holds for every pair whose poorer code has at most as many
-usable bits as the limit was made for. It needs no mates and no model of irises: the probability is over the draw alone.
-Other rotations can only help a reference to be passed on, so nothing has to be added for their number. The draw must not
-depend on the data: whoever could choose templates knowing the seed could make them be missed.
+The tail grows with D and D with the usable bits, so the bound holds for every pair whose poorer code has at most as
+many usable bits as the limit was made for. It needs no mates and no model of irises: the probability is over the draw
+alone. Other rotations can only help a reference to be passed on, so nothing has to be added for their number. The draw
+must not depend on the data: whoever could choose templates knowing the seed could make them be missed.
 """
 
 from __future__ import annotations

@@ -1,0 +1,80 @@
+"""The exact engine for vectors: an eight-bit scan, then float32 scores of what could be among the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from samebody.search.engines.base import Request
+from samebody.search.engines.candidates import CandidateEngine, Held, Lists
+from samebody.search.errors import InvalidBlockError
+from samebody.search.types import Block
+
+if TYPE_CHECKING:
+    from samebody.kernels.int8 import Quantised
+
+
+class Int8Engine(CandidateEngine):
+    """Holds one byte for each dimension and 16 for each record; gives exactly the float32 result.
+
+    The dimension is filled up to a multiple of 64. Up to 64 probes go over the references together. Which references
+    are looked at again follows from a proven bound, see :mod:`samebody.kernels.int8`.
+    """
+
+    name = "int8"
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the prepared vectors hold, beside the source's own."""
+        return sum(each.prepared.nbytes for each in self._held.values())
+
+    def _prepare(self, block: Block) -> Quantised:
+        from samebody.kernels.int8 import NotUnitError, quantise
+
+        assert block.vectors is not None
+        try:
+            return quantise(block.vectors)
+        except NotUnitError as error:
+            raise InvalidBlockError(
+                f"block {block.key}: {error}.", hint="Enrol the record again; run `samebody gallery verify`."
+            ) from None
+
+    def _scanner(self, request: Request, group: slice) -> Callable[[Lists, Held, int, int], None]:
+        from samebody.kernels.int8 import quantise_probes, scan
+        from samebody.kernels.topk import aligned
+
+        assert request.probes.vectors is not None
+        probes = quantise_probes(request.probes.vectors[group])
+        excluded, starts = request.excluded, request.excluded_from[group.start : group.stop + 1].copy()
+        sums, passed = aligned((384,), np.int32), aligned((12,), np.int64)
+
+        def run(lists: Lists, held: Held, begin: int, end: int) -> None:
+            rows = held.prepared
+            probes.traits[3, : probes.count] = lists.thresholds
+            while begin < end:
+                begin = scan(
+                    rows.codes,
+                    rows.measures,
+                    rows.shifts,
+                    held.block.record_ids,
+                    held.block.live,
+                    begin,
+                    end,
+                    held.base,
+                    probes.groups,
+                    probes.count,
+                    probes.codes,
+                    probes.traits,
+                    excluded,
+                    starts,
+                    *lists.arrays(),
+                    sums,
+                    passed,
+                )
+                if begin < end:
+                    lists.lengthen()
+            lists.thresholds[:] = probes.traits[3, : probes.count]
+
+        return run
