@@ -165,9 +165,9 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             row["id"],
             row["licence"].removeprefix("LicenseRef-"),
             _coloured_use(row["commercial_use"]),
-            _size(row["bytes"]),
-            "yes" if row["pulled"] else "[yellow]no[/]",
-            str(points) if points else ("[yellow]none[/]" if row["task"] == "face-embedding" else ""),
+            "-" if row["weightless"] else _size(row["bytes"]),
+            "-" if row["weightless"] else "yes" if row["pulled"] else "[yellow]no[/]",
+            str(points) if points else ("[yellow]none[/]" if row["makes_templates"] else ""),
             *([row["title"]] if wide else []),
         )
     console.print(table)
@@ -187,9 +187,13 @@ def _print_details(fields: dict[str, Any]) -> None:
     grid.add_row("licence of weights", licence["spdx"])
     grid.add_row("commercial use", f"{_coloured_use(licence['commercial_use'])}: {licence['why']}")
     grid.add_row("notice", licence["notice"])
-    grid.add_row("size", _size(fields["bytes"]))
-    grid.add_row("pulled", fields["path"] or f"no; run: samebody models pull {fields['id']}")
-    grid.add_row("sha256", fields["sha256"] + (" (published file)" if fields["derived"] else ""))
+    if fields["weightless"]:
+        grid.add_row("weights", f"none: the pipeline {fields['filename']} of this package")
+        grid.add_row("sha256", fields["sha256"] + " (stages and parameters of the pipeline)")
+    else:
+        grid.add_row("size", _size(fields["bytes"]))
+        grid.add_row("pulled", fields["path"] or f"no; run: samebody models pull {fields['id']}")
+        grid.add_row("sha256", fields["sha256"] + (" (published file)" if fields["derived"] else ""))
     if fields["derived"]:
         grid.add_row("", f"{fields['derived']['sha256']} (run, made by {', '.join(fields['derived']['steps'])})")
     for name in ("origin", "paper", "training_data", "intended_use"):

@@ -231,7 +231,7 @@ def _read_record(path: Path, *, bundled: bool, with_sidecar: bool = True) -> tup
         sidecar = Sidecar.model_validate_json(sidecar_file.read_text(encoding="utf-8"))
         if record.operating_points or record.score_histogram:
             return None, [f"{path}: operating_points: stand in the record and in {sidecar_file.name}; remove one"]
-        if record.task == "face-embedding" and sidecar.space != record.embedding_space().digest:
+        if record.makes_templates and sidecar.space != record.embedding_space().digest:
             return None, [
                 f"{sidecar_file}: space: measured in {sidecar.space}, the record's space is "
                 f"{record.embedding_space().digest}; measure again"

@@ -156,7 +156,23 @@ class TensorsOutput(Contract):
     tensors: tuple[NamedTensor, ...] = Field(min_length=1)
 
 
-OutputContract = Annotated[EmbeddingOutput | TensorsOutput, Field(discriminator="kind")]
+class IrisCodeOutput(Contract):
+    """A binary iris code with its mask: 16 rows, so many columns, two wavelets, two parts.
+
+    Attributes:
+        columns: angles of the code; 200 give 12,800 bits, 256 the 16,384 of open-iris's public shape.
+    """
+
+    kind: Literal["iris-code"]
+    columns: int = Field(ge=8, le=4096)
+
+    @property
+    def shape_name(self) -> str:
+        """The shape as the embedding space names it."""
+        return f"iris-code-16x{self.columns}x2x2"
+
+
+OutputContract = Annotated[EmbeddingOutput | TensorsOutput | IrisCodeOutput, Field(discriminator="kind")]
 
 
 def input_digest(contract: ImageInput | TensorInput) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -16,10 +17,10 @@ from samebody.models.sessions import locate
 
 def summary(record: ModelRecord, settings: Settings | None = None) -> dict[str, Any]:
     """One row of a list; the local file is looked for, not verified."""
-    try:
-        path: str | None = str(locate(record, settings or load_settings()))
-    except WeightsMissingError:
-        path = None
+    path: str | None = None
+    if not record.weightless:
+        with suppress(WeightsMissingError):
+            path = str(locate(record, settings or load_settings()))
     return {
         "id": record.id,
         "version": record.version,
@@ -30,19 +31,22 @@ def summary(record: ModelRecord, settings: Settings | None = None) -> dict[str, 
         "commercial_use_why": record.licence.why,
         "bytes": record.run_bytes,
         "sha256": record.run_sha256,
-        "pulled": path is not None,
+        "pulled": path is not None or record.weightless,
         "path": path,
         "bundled": record.bundled,
+        "weightless": record.weightless,
+        "makes_templates": record.makes_templates,
         "operating_points": len(record.operating_points),
     }
 
 
 def details(record: ModelRecord, settings: Settings | None = None) -> dict[str, Any]:
     """Everything about one record."""
-    space = record.embedding_space() if record.task == "face-embedding" else None
+    space = record.embedding_space() if record.makes_templates else None
     return {
         **summary(record, settings),
         "sha256": record.sha256,
+        "filename": record.filename,
         "licence": record.licence.model_dump(),
         "provenance": record.provenance.model_dump(),
         "credit": record.credit.model_dump() if record.credit else None,
@@ -77,6 +81,8 @@ def _input_sentence(contract: ImageInput | TensorInput) -> str:
 def _output_sentence(record: ModelRecord) -> str:
     if record.output is not None and record.output.kind == "embedding":
         return f"embedding, {record.output.dimensions} dimensions, {record.output.precision}"
+    if record.output is not None and record.output.kind == "iris-code":
+        return f"iris code of {64 * record.output.columns:,} bits (16 x {record.output.columns} x 2 x 2) with a mask"
     assert record.output is not None
     return "; ".join(f"{tensor.name} {list(tensor.shape)}" for tensor in record.output.tensors)
 

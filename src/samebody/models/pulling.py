@@ -91,7 +91,8 @@ class PullResult:
 
     Attributes:
         id: of the record.
-        action: ``present`` (was there), ``pulled``, ``derived`` (only the derived file was made) or ``failed``.
+        action: ``present`` (was there, or the record has no file), ``pulled``, ``derived`` (only the derived file was
+            made) or ``failed``.
         source: where the file came from; empty unless pulled.
         path: the file that is run, or the file in the mirror; None when it failed.
         error: why it failed.
@@ -136,6 +137,10 @@ def pull(
     with Carriers(store, observer) as carriers:
         for record in wanted:
             observer.begin(record)
+            if record.weightless:
+                results.append(PullResult(record.id, "present"))
+                observer.end(results[-1])
+                continue
             job = _Job(record, settings, store, carriers, network, observer, mirror is not None)
             try:
                 result = job.run()
@@ -147,7 +152,9 @@ def pull(
             observer.end(result)
     if mirror is not None:
         with store.locked(observer.waiting):
-            write_manifest(store, [r for r, done in zip(wanted, results, strict=True) if done.error is None])
+            write_manifest(
+                store, [r for r, done in zip(wanted, results, strict=True) if done.error is None and not r.weightless]
+            )
     return tuple(results)
 
 

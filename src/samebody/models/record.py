@@ -12,6 +12,7 @@ from samebody.models.contracts import (
     EmbeddingOutput,
     ImageInput,
     InputContract,
+    IrisCodeOutput,
     OutputContract,
     input_digest,
 )
@@ -20,7 +21,7 @@ from samebody.models.points import MeasuredPoint, ScoreHistogram, check_points, 
 from samebody.models.reliability import Reliability
 from samebody.types import EmbeddingSpace, OperatingPoint
 
-FileFormat = Literal["onnx", "tflite", "zip", "ttf", "otf", "png", "jpeg"]
+FileFormat = Literal["onnx", "tflite", "zip", "ttf", "otf", "png", "jpeg", "pipeline"]
 SUFFIXES: dict[str, str] = {
     "onnx": ".onnx",
     "tflite": ".tflite",
@@ -29,6 +30,7 @@ SUFFIXES: dict[str, str] = {
     "otf": ".otf",
     "png": ".png",
     "jpeg": ".jpg",
+    "pipeline": ".yaml",
 }
 PICKLE_SUFFIXES = frozenset(
     {".pt", ".pth", ".pt2", ".pkl", ".pickle", ".ckpt", ".joblib", ".bin", ".npy", ".npz"}
@@ -42,11 +44,16 @@ Task = Literal[
     "face-landmarks",
     "face-blendshapes",
     "text-recognition",
+    "iris-code",
     "example",
     "font",
 ]
 FILE_TASKS = frozenset({"example", "font"})
 """Tasks whose file is used as it is: no session, no contracts."""
+WEIGHTLESS_TASKS = frozenset({"iris-code"})
+"""Tasks without a file: a pipeline of this package makes the templates, and the record pins its digest."""
+TEMPLATE_TASKS = frozenset({"face-embedding", "iris-code"})
+"""Tasks that make templates: they have an embedding space, and operating points once these are measured."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Sentence = Annotated[str, Field(min_length=4)]
@@ -214,8 +221,10 @@ class ModelRecord(BaseModel):
         task: what it does.
         version: of the weights, as their publisher names it.
         title: one line for lists.
-        sha256, bytes, format, filename: of the source file.
-        sources: where the file can be had; tried in the order bundled or own file, mirror, packages, upstream.
+        sha256, bytes, format, filename: of the source file. Where there is none (``iris-code``): digest over the
+            pipeline's stages with all their parameters, 0, ``pipeline``, and the name of the pipeline.
+        sources: where the file can be had; tried in the order bundled or own file, mirror, packages, upstream. None for
+            a record without a file.
         derived: the file that is really run, when it is made from the source file.
         input, output: the contracts; None for examples and fonts.
         licence, provenance, credit: whose it is and what it may be used for.
@@ -230,10 +239,10 @@ class ModelRecord(BaseModel):
     version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")
     title: Sentence
     sha256: Sha256
-    bytes: int = Field(gt=0, le=4 * 2**30)
+    bytes: int = Field(ge=0, le=4 * 2**30)
     format: FileFormat
     filename: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    sources: tuple[Source, ...] = Field(min_length=1)
+    sources: tuple[Source, ...] = ()
     derived: Derived | None = None
     input: InputContract | None = None
     output: OutputContract | None = None
@@ -258,8 +267,17 @@ class ModelRecord(BaseModel):
         if self.task in FILE_TASKS:
             if self.input or self.output or self.derived:
                 mistakes.append(f"a record of task {self.task} has no input, output or derived part")
+        elif self.weightless:
+            if self.sources or self.bytes or self.derived or self.input:
+                mistakes.append(f"a record of task {self.task} has no file: no sources, bytes, derived or input part")
+            if not isinstance(self.output, IrisCodeOutput):
+                mistakes.append("an iris encoder needs [output] of kind iris-code")
         elif self.input is None or self.output is None:
             mistakes.append("a model needs both [input] and [output]")
+        if not self.weightless and (not self.sources or not self.bytes):
+            mistakes.append("a file needs at least one of [[sources]], and bytes above 0")
+        if not self.weightless and isinstance(self.output, IrisCodeOutput):
+            mistakes.append(f"a record of task {self.task} has no output of kind iris-code")
         if self.task == "example" and self.credit is None:
             mistakes.append("an example photograph needs [credit]")
         if self.task == "face-embedding" and not (
@@ -268,9 +286,10 @@ class ModelRecord(BaseModel):
             and isinstance(self.output, EmbeddingOutput)
         ):
             mistakes.append("a face embedder needs an aligned image input and an embedding output")
-        if self.task != "face-embedding" and (self.operating_points or self.score_histogram or self.reliability):
+        if not self.makes_templates and (self.operating_points or self.score_histogram or self.reliability):
             mistakes.append("only an embedder has operating points")
-        expected = {"example": {"png", "jpeg"}, "font": {"ttf", "otf"}}.get(self.task, {"onnx", "tflite"})
+        formats = {"example": {"png", "jpeg"}, "font": {"ttf", "otf"}, "iris-code": {"pipeline"}}
+        expected = formats.get(self.task, {"onnx", "tflite"})
         if self.run_format not in expected:
             mistakes.append(f"a record of task {self.task} cannot run a file of format {self.run_format}")
         if mistakes:
@@ -282,6 +301,16 @@ class ModelRecord(BaseModel):
     def label(self) -> str:
         """``id@version``, as verdicts and reports name the model."""
         return f"{self.id}@{self.version}"
+
+    @property
+    def weightless(self) -> bool:
+        """Whether there is no file behind the record: nothing to pull, nothing to hash."""
+        return self.task in WEIGHTLESS_TASKS
+
+    @property
+    def makes_templates(self) -> bool:
+        """Whether the record has an embedding space."""
+        return self.task in TEMPLATE_TASKS
 
     @property
     def run_sha256(self) -> str:
@@ -325,9 +354,14 @@ class ModelRecord(BaseModel):
     def embedding_space(self) -> EmbeddingSpace:
         """The space that this embedder's templates live in; operating points are no part of it.
 
+        An iris encoder has no weights: the digest of its pipeline stands in their place, and the shape of its code in
+        that of the preprocessing.
+
         Raises:
             ContractError: when the record is no embedder.
         """
+        if isinstance(self.output, IrisCodeOutput):
+            return EmbeddingSpace(self.id, self.version, self.sha256, self.output.shape_name, "binary")
         return EmbeddingSpace(
             model_id=self.id,
             version=self.version,

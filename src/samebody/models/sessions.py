@@ -59,7 +59,13 @@ def weights_path(record: ModelRecord, settings: Settings | None = None) -> Path:
 
 
 def locate(record: ModelRecord, settings: Settings | None = None) -> Path:
-    """The local file that is really run, found but not verified; raises WeightsMissingError."""
+    """The local file that is really run, found but not verified; raises WeightsMissingError.
+
+    Raises:
+        ContractError: the record has no file.
+    """
+    if record.weightless:
+        raise ContractError(f"{record.id} has no weights: it is code of this package.")
     candidates = [
         Store((settings or load_settings()).models_dir.expanduser()).path(record.run_sha256, record.run_format)
     ]

@@ -66,7 +66,7 @@ def _check(record: ModelRecord, result: VerificationResult) -> None:
             f"the evaluation on {result.dataset.name} is of {algorithm.label}, and the card is of {record.label}.",
             hint="Give runs of this model.",
         )
-    space = record.embedding_space().digest if record.task == "face-embedding" else ""
+    space = record.embedding_space().digest if record.makes_templates else ""
     if algorithm.version not in ("", record.version) or (algorithm.space and space and algorithm.space != space):
         raise CardMismatchError(
             f"the evaluation on {result.dataset.name} is of another version or embedding space of {record.id} "
@@ -163,7 +163,7 @@ def _rate(rate: RateEstimate | None) -> str:
 def _limits(record: ModelRecord, results: Sequence[VerificationResult]) -> list[str]:
     """What the record says, and what is not known because nobody measured it."""
     said = [str(limit) for limit in record.provenance.known_limits]
-    if record.task != "face-embedding":
+    if not record.makes_templates:
         return said
     if not record.operating_points:
         said.append("No operating point was measured: a policy cannot use this record yet.")
