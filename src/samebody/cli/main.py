@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": ("samebody.cli.demo", "run the main job on example photographs"),
     "face": ("samebody.cli.face", "compare faces, assess face image quality"),
     "document": ("samebody.cli.document", "read documents, render specimens"),
+    "gallery": ("samebody.cli.gallery", "enrol people once, find them among many (1:N)"),
     "models": ("samebody.cli.models", "list, show, pull and check model records"),
     "evaluate": ("samebody.cli.evaluate", "measure scores, templates or models to the field's standards"),
     "compare-runs": ("samebody.cli.compare_runs", "compare two evaluation runs, check release gates"),

@@ -201,7 +201,7 @@ class Session:
             self.rates(),
             self.build(),
             exact=exact_builder(self.threads),
-            engines={name: self.cluster(name) for name in self.modalities} if self._clustered(other) else None,
+            engines=self._shards(other),
             other=None if other is None else _side(other),
             policy=policy,
             same_birth=self._same_birth(other or self.gallery),
@@ -210,8 +210,10 @@ class Session:
             settings=self.engine,
         )
 
-    def _clustered(self, other: Gallery | None) -> bool:
-        return self.engine == RAY and self.cluster is not None and other is None
+    def _shards(self, other: Gallery | None) -> dict[str, Engine] | None:
+        if self.engine != RAY or self.cluster is None or other is not None:
+            return None
+        return {name: self.cluster(name) for name in self.modalities}
 
     def _same_birth(self, other: Gallery) -> Hint:
         def births(gallery: Gallery, subject: str) -> set[Any]:
