@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from samebody.iris.multiframe import merge_frames as merge_frames
     from samebody.iris.openiris import from_open_iris as from_open_iris
     from samebody.iris.openiris import to_open_iris as to_open_iris
+    from samebody.iris.pipeline import IrisPipeline as IrisPipeline
+    from samebody.iris.results import IrisEncoding as IrisEncoding
+    from samebody.iris.results import Segmentation as Segmentation
     from samebody.iris.template import IrisTemplate as IrisTemplate
 
 _LAZY = {
@@ -23,13 +26,19 @@ _LAZY = {
     "merge_frames": "samebody.iris.multiframe",
     "from_open_iris": "samebody.iris.openiris",
     "to_open_iris": "samebody.iris.openiris",
+    "IrisEncoding": "samebody.iris.results",
+    "IrisPipeline": "samebody.iris.pipeline",
     "IrisTemplate": "samebody.iris.template",
+    "Segmentation": "samebody.iris.results",
 }
 
 __all__ = [
     "ComparisonParameters",
     "IrisComparison",
+    "IrisEncoding",
+    "IrisPipeline",
     "IrisTemplate",
+    "Segmentation",
     "compare_irises",
     "from_open_iris",
     "fuse_eyes",

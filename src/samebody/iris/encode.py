@@ -11,7 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from samebody import stage
 from samebody.iris.results import CodeBits, Responses, Texture
@@ -27,12 +27,12 @@ class LogGabor(IrisStage):
         """Frequencies are cycles over the whole circle, lengths across rings are shares of pupil to limbus."""
 
         columns: int = Field(default=COLUMNS, ge=32, le=MAX_COLUMNS, description="angles of the code")
-        cycles_low: float = Field(default=14.0, ge=2, le=64, description="centre frequency of the first filter")
-        cycles_high: float = Field(default=28.0, ge=2, le=128, description="centre frequency of the second filter")
-        bandwidth: float = Field(default=0.55, gt=0.1, lt=0.95, description="sigma over centre of the log-Gabor")
+        cycles_low: float = Field(default=12.0, ge=2, le=64, description="centre frequency of the first filter")
+        cycles_high: float = Field(default=30.0, ge=2, le=128, description="centre frequency of the second filter")
+        bandwidth: float = Field(default=0.4, gt=0.1, lt=0.95, description="sigma over centre of the log-Gabor")
         first_ring: float = Field(default=0.08, ge=0, lt=0.5, description="innermost ring")
         last_ring: float = Field(default=0.92, gt=0.5, le=1, description="outermost ring")
-        ring_blur: float = Field(default=0.04, gt=0, lt=0.5, description="standard deviation across the rings")
+        ring_blur: float = Field(default=0.03, gt=0, lt=0.5, description="standard deviation across the rings")
         least_seen: float = Field(
             default=0.6, ge=0, le=1, description="share of a response's support that must be visible"
         )
@@ -102,7 +102,7 @@ class PhaseBits(IrisStage):
     class Parameters(stage.Parameters):
         """See the fields."""
 
-        fragile: float = Field(default=0.2, ge=0, lt=0.9, description="share of the visible bits masked as fragile")
+        fragile: float = Field(default=0.1, ge=0, lt=0.9, description="share of the visible bits masked as fragile")
 
     takes = (Responses,)
     gives = CodeBits

@@ -13,19 +13,22 @@ from samebody.iris.results import Boundary, EyeImage, Segmentation, Texture
 from samebody.iris.stages import IrisStage, stages
 
 
-def points_at(boundary: Boundary, count: int) -> NDArray[np.float64]:
-    """(count, 2) points of a contour in evenly spaced directions from its centre, radii interpolated."""
-    radii = boundary.radii
-    if len(radii) != count:
-        turn = np.arange(len(radii) + 1) / len(radii)
-        radii = np.interp(np.arange(count) / count, turn, np.append(radii, radii[0]))
-    cosine, sine = directions(count)
-    return np.stack((boundary.centre[0] + radii * cosine, boundary.centre[1] + radii * sine), axis=1)
+def radii_from(boundary: Boundary, centre: tuple[float, float], count: int) -> NDArray[np.float64]:
+    """(count,) distances from ``centre`` to the contour in evenly spaced directions; ``centre`` must lie inside it."""
+    away = boundary.points - np.asarray(centre)
+    angles = np.arctan2(away[:, 1], away[:, 0]) % (2 * np.pi)
+    order = np.argsort(angles, kind="stable")
+    asked = np.arange(count) * (2 * np.pi / count)
+    return np.interp(asked, angles[order], np.hypot(away[:, 0], away[:, 1])[order], period=2 * np.pi)
 
 
 @stages.register("rubber_sheet")
 class RubberSheet(IrisStage):
-    """Straight lines from pupil to limbus at each angle; rows sample the middle of equal shares of each line."""
+    """Rays from the pupil's centre; rows sample the middle of equal shares of each ray between pupil and limbus.
+
+    The rays leave one centre, that of the pupil, because it is found to a fraction of a pixel and the limbus' is not: an
+    error of the limbus then moves samples along the rays, not across them, where the code is most sensitive.
+    """
 
     class Parameters(stage.Parameters):
         """See the fields."""
@@ -39,10 +42,12 @@ class RubberSheet(IrisStage):
     def run(self, image: EyeImage, segmentation: Segmentation) -> Texture:
         """The unwrapped iris; column 0 points to the right in the picture, columns run clockwise."""
         rows, columns = self.parameters.rows, self.parameters.columns
-        inner, outer = points_at(segmentation.pupil, columns), points_at(segmentation.limbus, columns)
+        centre = segmentation.pupil.centre
+        inner, outer = (radii_from(contour, centre, columns) for contour in (segmentation.pupil, segmentation.limbus))
+        cosine, sine = directions(columns)
         share = ((np.arange(rows) + 0.5) / rows)[:, None]
-        x = (1 - share) * inner[:, 0] + share * outer[:, 0]
-        y = (1 - share) * inner[:, 1] + share * outer[:, 1]
+        reach = (1 - share) * inner + share * outer
+        x, y = centre[0] + reach * cosine, centre[1] + reach * sine
         height, width = image.grey.shape
         grey = image.grey
         pitch = (segmentation.limbus.radius - segmentation.pupil.radius) / rows
