@@ -18,20 +18,9 @@ from samebody.config import Settings, load_settings
 from samebody.decide.engine import layers_that_accept_alone
 from samebody.decide.errors import Mistake, PolicyInvalidError, PolicyNotFoundError
 from samebody.decide.policy import Policy, contradictions, field_names
+from samebody.located_yaml import Located, NumberLoader, Place, UnreadableYamlError, dotted, read_located
 
 _MAX_BYTES = 256 * 1024
-_MAX_DEPTH = 16
-_MAX_EVENTS = 10_000
-Path_ = tuple[str | int, ...]
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with numbers as people write them: ``1e-4`` is a number here, in YAML 1.1 it is a text."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,49 +104,50 @@ def parse_policy(text: str) -> tuple[Policy | None, list[Mistake]]:
     ``default`` for the time of the check.
     """
     try:
-        too_deep = _first_too_deep(text)
-        node = None if too_deep else yaml.compose(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        return None, [_syntax_mistake(error)]
-    if too_deep:
-        return None, [Mistake(*too_deep, "", "is nested too deeply, or too large, to be a policy.")]
-    if not isinstance(node, yaml.MappingNode):
+        found = read_located(text)
+    except UnreadableYamlError as problem:
+        what = f"is no YAML: {problem}" if problem.syntax else str(problem)
+        return None, [Mistake(problem.line, problem.column, "", f"{what}.")]
+    data = found.values
+    if not isinstance(data, dict):
         return None, [
             Mistake(1, 1, "", "holds no policy.", "A policy is a mapping that starts with `schema_version: 1`.")
         ]
-    places: dict[Path_, tuple[int, int]] = {}
-    mistakes: list[Mistake] = []
-    try:
-        data = _build(node, (), places, mistakes)
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        return None, [*mistakes, Mistake(line, column, "", f"holds a value that cannot be read: {_one_line(error)}.")]
-    unknown = list(_unknown_keys(data, (), places))
+    mistakes = [
+        Mistake(
+            twice.line,
+            twice.column,
+            dotted(twice.where),
+            f"stands twice; first in line {twice.first_line}.",
+            "Keep one of them.",
+        )
+        for twice in found.doubled
+    ]
+    unknown = list(_unknown_keys(data, (), found))
     mistakes += unknown
     for mistake in unknown:
         _remove(data, tuple(mistake.where.split(".")))
     policy, problems = _validate(data)
-    mistakes += [_from_pydantic(problem, data, places) for problem in problems]
+    mistakes += [_from_pydantic(problem, found) for problem in problems]
     sound = policy or _repaired(data, problems)
     if sound is not None:
-        mistakes += [_placed(where, message, hint, places) for where, message, hint in contradictions(sound)]
-        mistakes += _accepts_alone(sound, places)
+        mistakes += [_placed(where, message, hint, found) for where, message, hint in contradictions(sound)]
+        mistakes += _accepts_alone(sound, found)
     unique = sorted(set(mistakes))
     return (None if unique else policy), unique
 
 
-def _accepts_alone(policy: Policy, places: Mapping[Path_, tuple[int, int]]) -> Iterator[Mistake]:
+def _accepts_alone(policy: Policy, found: Located) -> Iterator[Mistake]:
     alone = layers_that_accept_alone(policy)
     if "nothing" in alone:
         message, alone = "the policy accepts without any check having passed.", []
-        yield _placed("layers", message, "Let at least two layers be must_pass.", places)
+        yield _placed("layers", message, "Let at least two layers be must_pass.", found)
     for layer in alone:
         yield _placed(
             f"layers.{layer}",
             "this layer alone is enough for an accept, and no single model may accept alone.",
             "Let another layer be must_pass.",
-            places,
+            found,
         )
 
 
@@ -170,7 +160,7 @@ def _validate(data: Any) -> tuple[Policy | None, list[dict[str, Any]]]:
 
 def _repaired(data: Any, problems: list[dict[str, Any]]) -> Policy | None:
     """``data`` with every wrong part taken from ``default`` (or left out), to look for contradictions in the rest."""
-    spare = yaml.load(_bundled_text("default"), Loader=_Loader)
+    spare = yaml.load(_bundled_text("default"), Loader=NumberLoader)
     for problem in problems:
         where = tuple(step for step in problem["loc"] if step != "[key]")
         replacement: Any = spare
@@ -182,48 +172,7 @@ def _repaired(data: Any, problems: list[dict[str, Any]]) -> Policy | None:
     return _validate(data)[0]
 
 
-def _first_too_deep(text: str) -> tuple[int, int] | None:
-    """Where the nesting or the number of parts gets out of hand; read event by event, so that it costs little."""
-    depth = 0
-    for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > _MAX_DEPTH or count > _MAX_EVENTS:
-            mark = event.start_mark
-            return (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return None
-
-
-def _build(node: yaml.Node, where: Path_, places: dict[Path_, tuple[int, int]], mistakes: list[Mistake]) -> Any:
-    """Plain values of ``node``; notes where each stands and which keys stand twice."""
-    line, column = node.start_mark.line + 1, node.start_mark.column + 1
-    places.setdefault(where, (line, column))
-    if len(where) > _MAX_DEPTH or len(places) > _MAX_EVENTS:  # an alias that holds itself, or many that hold many
-        raise ValueError("its aliases make it too large to be a policy")
-    if isinstance(node, yaml.MappingNode):
-        result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
-            place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            if key in result:
-                message = f"stands twice; first in line {places[(*where, key)][0]}."
-                mistakes.append(Mistake(*place, _dotted((*where, key)), message, "Keep one of them."))
-                continue
-            places[(*where, key)] = place
-            result[key] = _build(value_node, (*where, key), places, mistakes)
-        return result
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(item, (*where, index), places, mistakes) for index, item in enumerate(node.value)]
-    loader = _Loader("")
-    try:
-        return loader.construct_object(node, deep=True)
-    finally:
-        loader.dispose()
-
-
-def _unknown_keys(data: Any, where: Path_, places: Mapping[Path_, tuple[int, int]]) -> Iterator[Mistake]:
+def _unknown_keys(data: Any, where: Place, found: Located) -> Iterator[Mistake]:
     if not isinstance(data, dict):
         return
     allowed = field_names(where)
@@ -232,12 +181,12 @@ def _unknown_keys(data: Any, where: Path_, places: Mapping[Path_, tuple[int, int
         if allowed and key not in allowed:
             close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.5)
             hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(allowed)}."
-            yield Mistake(*places[here], _dotted(here), "is not known.", hint)
+            yield Mistake(*found.places[here], dotted(here), "is not known.", hint)
         else:
-            yield from _unknown_keys(value, here, places)
+            yield from _unknown_keys(value, here, found)
 
 
-def _from_pydantic(problem: Mapping[str, Any], data: Any, places: Mapping[Path_, tuple[int, int]]) -> Mistake:
+def _from_pydantic(problem: Mapping[str, Any], found: Located) -> Mistake:
     where = tuple(step for step in problem["loc"] if step != "[key]")
     message = str(problem["msg"])
     hint = ""
@@ -251,52 +200,30 @@ def _from_pydantic(problem: Mapping[str, Any], data: Any, places: Mapping[Path_,
             choices = re.findall(r"'([a-z_]+)'", str(problem["msg"]))
             close = difflib.get_close_matches(str(value), choices, n=1)
             hint = f"Did you mean {close[0]}?" if close else ""
-    return Mistake(*_place(where, places), _dotted(where), message, hint)
+    return Mistake(*found.place(where), dotted(where), message, hint)
 
 
-def _placed(where: str, message: str, hint: str, places: Mapping[Path_, tuple[int, int]]) -> Mistake:
+def _placed(where: str, message: str, hint: str, found: Located) -> Mistake:
     """A mistake at the dotted path ``where``; keys of ``checks`` and ``reasons`` hold dots themselves."""
     head, _, rest = where.partition(".")
     if head in ("checks", "reasons") and rest:
         key, _, field = (
             rest.rpartition(".") if head == "checks" and "on_" in rest.rpartition(".")[2] else (rest, "", "")
         )
-        steps: Path_ = (head, key, field) if field else (head, key)
+        steps: Place = (head, key, field) if field else (head, key)
     else:
         steps = tuple(where.split("."))
-    return Mistake(*_place(steps, places), where, message, hint)
+    return Mistake(*found.place(steps), where, message, hint)
 
 
-def _place(where: Path_, places: Mapping[Path_, tuple[int, int]]) -> tuple[int, int]:
-    """Where ``where`` stands, or the nearest thing around it that does; (0, 0) for the file as a whole."""
-    while where and where not in places:
-        where = where[:-1]
-    return places[where] if where else (0, 0)
-
-
-def _syntax_mistake(error: yaml.YAMLError) -> Mistake:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Mistake(line, column, "", f"is no YAML: {_one_line(error)}.")
-
-
-def _one_line(error: Exception) -> str:
-    text = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return str(text).strip().rstrip(".")
-
-
-def _dotted(where: Path_) -> str:
-    return ".".join(map(str, where))
-
-
-def _remove(data: Any, where: Path_) -> None:
+def _remove(data: Any, where: Place) -> None:
     for step in where[:-1]:
         data = data.get(step) if isinstance(data, dict) else None
     if isinstance(data, dict):
         data.pop(where[-1], None)
 
 
-def _put(data: Any, where: Path_, value: Any) -> None:
+def _put(data: Any, where: Place, value: Any) -> None:
     for step in where[:-1]:
         data = data.setdefault(step, {}) if isinstance(data, dict) else None
     if isinstance(data, dict):
