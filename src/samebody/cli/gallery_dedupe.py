@@ -71,9 +71,10 @@ def _lines(console: Any, report: Any) -> None:
     duplicates = [group for group in report.groups if group.kind == "duplicate"]
     compared = ", ".join(f"{count:,} pairs of {name}" for name, count in report.pairs.items())
     engines = ", ".join(f"{name}: {engine}" for name, engine in report.engines.items())
+    resumed = f", {report.resumed} tiles from the journal" if report.resumed else ""
     console.print(
         f"{compared or 'nothing'} compared ({engines or 'no engine'}; {'exact' if report.exact else 'approximate'}, "
-        f"chance of a miss {report.miss_bound:g}{f', {report.resumed} tiles from the journal' if report.resumed else ''})"
+        f"chance of a miss {report.miss_bound:g}{resumed})"
     )
     for name, point in report.thresholds.items():
         mark = ", extrapolated" if point.extrapolated else ""
