@@ -75,7 +75,7 @@ def read_located(text: str) -> Located:
     """The values in ``text`` with their places; ``values`` is None for an empty text.
 
     Raises:
-        UnreadableYamlError: no YAML, a value that cannot be built, or nested more than :data:`MAX_DEPTH` deep or with more than
+        UnreadableYamlError: no YAML, a value that cannot be built, nested more than :data:`MAX_DEPTH` deep, more than
             :data:`MAX_PARTS` parts (aliases counted as what they stand for).
     """
     try:
