@@ -16,6 +16,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from samebody.errors import StorageError
 from samebody.search.gallery import compaction, records
 from samebody.search.gallery.columns import Payload, Rows
 from samebody.search.gallery.compaction import CompactionReport
@@ -318,7 +319,8 @@ class Gallery(Reading):
                 copy_gallery(core.disk, core.folder, core.manifest, target, core.key, entry.snapshot, progress)
             except BaseException:
                 if not (target / NAME).exists():
-                    core.commit(core.manifest.next(snapshots=manifest.snapshots), [])
+                    with contextlib.suppress(StorageError):  # an entry without a folder does no harm
+                        core.commit(core.manifest.next(snapshots=manifest.snapshots), [])
                 raise
             return entry
 
