@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -35,17 +36,29 @@ class GallerySource:
     def __len__(self) -> int:
         return self.records
 
-    def blocks(self) -> Iterator[Block]:
-        """All blocks, oldest records first.
+    def blocks(self, part: tuple[int, int] = (0, 1)) -> Iterator[Block]:
+        """All blocks, oldest records first; or, of ``part`` (i, n), every n-th from the i-th on, the others untouched.
 
         Raises:
             GalleryCorruptError: naming file, block and offset.
         """
+        place, every = part
+        count = 0
         for segment in self._segments:
             for number in range(segment.blocks):
+                if (count + number) % every != place:
+                    continue
                 ids = segment.ids(number)
                 key = f"{self._name}/{segment.file}/{number}"
                 yield as_block(self.layout, key, ids, live_mask(ids, self._dead), segment.payload(number))
-        for rows in self._fresh:
-            key = f"{self._name}/log/{int(rows.ids[0])}/{len(rows)}"
-            yield as_block(self.layout, key, rows.ids, live_mask(rows.ids, self._dead), rows.payload)
+            count += segment.blocks
+        for number, rows in enumerate(self._fresh):
+            if (count + number) % every == place:
+                key = f"{self._name}/log/{int(rows.ids[0])}/{len(rows)}"
+                yield as_block(self.layout, key, rows.ids, live_mask(rows.ids, self._dead), rows.payload)
+
+    def state(self) -> str:
+        """Digest of what the view holds: equal for two views of the same records in the same blocks. Reads no block."""
+        held = [f"{segment.file}/{segment.blocks}" for segment in self._segments]
+        held += [f"log/{int(rows.ids[0])}/{len(rows)}" for rows in self._fresh]
+        return hashlib.sha256("\n".join([self._name, *held]).encode() + self._dead.tobytes()).hexdigest()
