@@ -56,7 +56,7 @@ class _RecordedFile(File):
 
 
 class RecordingDisk(FastDisk):
-    """Does everything but syncing on the real disk and writes it down. ``journal`` also takes marks of the test's own."""
+    """Does everything but syncing on the real disk, and writes it down; the journal also takes a test's own marks."""
 
     def __init__(self) -> None:
         self.journal: list[tuple] = []

@@ -1,0 +1,262 @@
+"""Bits flip, files are cut, swapped, lost: it is named with file, part and offset, and never searched."""
+
+from __future__ import annotations
+
+import random
+import shutil
+
+import pytest
+
+from samebody.errors import SamebodyError
+from samebody.search.gallery import Gallery, verify_gallery
+from samebody.search.gallery.errors import GalleryCorruptError, GalleryKeyError, GalleryVersionError
+from samebody.search.gallery.sealing import HEADER_BYTES
+
+from .material import IRIS, KEY, KEYS, SMALL, VECTOR, files, fill, holdings, irises, live, make, subjects, vectors
+
+both = pytest.mark.parametrize("key", KEYS, ids=["plain", "sealed"])
+
+
+@pytest.fixture(scope="module", params=KEYS, ids=["plain", "sealed"])
+def written(request, tmp_path_factory):
+    """A gallery with several segments, a state file, a log with records and deletions; closed."""
+    path = tmp_path_factory.mktemp("written") / "g"
+    with make(path, request.param) as gallery:
+        held = fill(gallery, batches=6)
+        gallery.delete(held[1])
+        gallery.enrol_arrays("iris", subjects(30, 500), irises(30), space=IRIS.space, request_id="x")  # rolls
+        gallery.enrol_arrays("vector", subjects(3, 600), vectors(3), space=VECTOR.space)
+        gallery.delete(held[2])
+        content = live(gallery, "vector"), live(gallery, "iris")
+    names = {each.name.split("-")[0] for each in files(path)}
+    assert names == {"MANIFEST", "segment", "state", "log"}
+    return path, request.param, content
+
+
+def _read_everything(path, key) -> tuple:
+    with Gallery.open(path, key=key) as gallery:
+        holdings(gallery)
+        for name in subjects(3):
+            gallery.records_of(name)
+        return live(gallery, "vector"), live(gallery, "iris")
+
+
+def _damage(path, key, content, target, change) -> str:
+    """Do the damage; then verify names the file, and reading gives what was written or a typed error that names it."""
+    before = target.read_bytes()
+    target.write_bytes(change(before))
+    try:
+        report = verify_gallery(path, key)
+        assert not report.sound
+        assert {each.file for each in report.corruptions} == {target.name}
+        assert all(0 <= each.offset <= len(before) for each in report.corruptions)
+        seen: tuple | None = None
+        try:
+            seen = _read_everything(path, key)
+        except GalleryCorruptError as error:
+            assert error.file == target.name and error.block and target.name in str(error)
+        assert seen is None or seen == content
+        return report.corruptions[0].block
+    finally:
+        target.write_bytes(before)
+
+
+def test_a_flipped_bit_in_any_file_is_named_and_never_searched(written):
+    path, key, content = written
+    chance, blocks = random.Random(5), set()
+    for target in files(path):
+        size = target.stat().st_size
+        offsets = {0, 9, 13, 200, HEADER_BYTES - 1, size - 1} | {chance.randrange(size) for _ in range(5)}
+        for offset in sorted(each for each in offsets if each < size):
+
+            def flip(data: bytes, offset: int = offset) -> bytes:
+                changed = bytearray(data)
+                changed[offset] ^= 1 << chance.randrange(8)
+                return bytes(changed)
+
+            blocks.add(_damage(path, key, content, target, flip).split(" ")[0])
+    assert {"manifest", "header", "directory", "payload", "frame", "state"} <= blocks
+    assert verify_gallery(path, key).sound and _read_everything(path, key) == content
+
+
+@pytest.mark.slow
+def test_a_flipped_bit_at_every_byte(written):
+    path, key, content = written
+    for target in files(path):
+        for offset in range(0, target.stat().st_size, 7):
+            _damage(
+                path,
+                key,
+                content,
+                target,
+                lambda data, at=offset: data[:at] + bytes([data[at] ^ 16]) + data[at + 1 :],
+            )
+
+
+def test_a_file_that_was_cut_or_grew_is_named(written):
+    path, key, content = written
+    chance = random.Random(6)
+    for target in files(path):
+        size = target.stat().st_size
+        for end in {0, 1, size - 1, size // 2, chance.randrange(size), chance.randrange(size)}:
+            _damage(path, key, content, target, lambda data, end=end: data[:end])
+        if not target.name.startswith("log"):  # behind a log's last frame: a write that was never acknowledged
+            _damage(path, key, content, target, lambda data: data + b"x")
+
+
+def test_a_lost_file_is_named(written, tmp_path):
+    path, key, _ = written
+    for target in files(path):
+        if target.name == "MANIFEST":
+            continue
+        copy = tmp_path / target.name
+        shutil.copytree(path, copy)
+        (copy / target.name).unlink()
+        with pytest.raises(GalleryCorruptError, match="missing") as caught:
+            Gallery.open(copy, key=key)
+        assert caught.value.file == target.name
+        (found,) = verify_gallery(copy, key).corruptions
+        assert (found.file, found.reason) == (target.name, "the file is missing")
+
+
+def test_files_and_blocks_of_another_place_are_refused(tmp_path):
+    """Each file and block is whole in itself: only what binds it to its place gives it away."""
+    for number in range(2):
+        with make(tmp_path / str(number), KEY) as gallery:
+            fill(gallery, seed=number)
+            gallery.compact()
+    first, second = tmp_path / "0", tmp_path / "1"
+    segments = sorted(each.name for each in first.glob("segment-*"))
+    with Gallery.open(first, key=KEY) as gallery:
+        places = gallery._core.of("vector")[0].places
+        one, other = places["payload", 0], places["payload", 1]
+        file = first / gallery._core.of("vector")[0].file
+    before = file.read_bytes()
+    assert one.size == other.size
+    swapped = bytearray(before)
+    swapped[one.offset : one.offset + one.size], swapped[other.offset : other.offset + other.size] = (
+        before[other.offset : other.offset + other.size],
+        before[one.offset : one.offset + one.size],
+    )
+    file.write_bytes(swapped)
+    with Gallery.open(first, key=KEY) as gallery, pytest.raises(GalleryCorruptError, match="payload 0"):
+        list(gallery.source("vector").blocks())
+    file.write_bytes(before)
+    for name in segments:  # a whole file of another gallery with the same key
+        if (second / name).exists():
+            kept = (first / name).read_bytes()
+            (first / name).write_bytes((second / name).read_bytes())
+            with pytest.raises(GalleryCorruptError, match="another place or gallery"):
+                Gallery.open(first, key=KEY)
+            (first / name).write_bytes(kept)
+    Gallery.open(first, key=KEY).close()
+
+
+def test_a_manifest_written_without_the_key_is_refused(tmp_path):
+    import hashlib
+
+    with make(tmp_path / "g", KEY) as gallery:
+        fill(gallery)
+    manifest = tmp_path / "g" / "MANIFEST"
+    lines = manifest.read_bytes().split(b"\n")
+    lines[1] = lines[1].replace(b'"next_record":', b'"next_record":1')
+    head = b"\n".join(lines[:-2]) + b"\n"
+    manifest.write_bytes(head + f"sha256 {hashlib.sha256(head).hexdigest()}\n".encode())
+    with pytest.raises(GalleryKeyError):
+        Gallery.open(tmp_path / "g", key=KEY)
+
+
+def test_a_newer_format_is_refused_by_name(tmp_path):
+    import hashlib
+
+    make(tmp_path / "g").close()
+    manifest = tmp_path / "g" / "MANIFEST"
+    head = (
+        b"\n".join(manifest.read_bytes().replace(b"samebody-gallery 1", b"samebody-gallery 2").split(b"\n")[:-2])
+        + b"\n"
+    )
+    manifest.write_bytes(head + f"sha256 {hashlib.sha256(head).hexdigest()}\n".encode())
+    with pytest.raises(GalleryVersionError, match="format 2"):
+        Gallery.open(tmp_path / "g")
+
+
+def test_random_bytes_in_place_of_any_file_give_a_typed_error(written, tmp_path):
+    path, key, _ = written
+    chance = random.Random(8)
+    copy = tmp_path / "g"
+    shutil.copytree(path, copy)
+    for target in files(copy):
+        before = target.read_bytes()
+        for size in (0, 3, 40, 5000):
+            target.write_bytes(before[: chance.randrange(30)] + chance.randbytes(size))
+            with pytest.raises(SamebodyError):
+                _read_everything(copy, key)
+            assert not verify_gallery(copy, key).sound
+        target.write_bytes(before)
+
+
+@both
+def test_corrupt_acknowledged_frames_are_not_taken_for_a_torn_tail(tmp_path, key):
+    gallery = make(tmp_path / "g", key)
+    for number in range(3):
+        gallery.enrol_arrays("vector", subjects(2, number), vectors(2, number), space=VECTOR.space)
+    (log,) = (tmp_path / "g").glob("log-*")
+    data = bytearray(log.read_bytes())
+    data[HEADER_BYTES + 60] ^= 1  # the first frame; the gallery was not closed, the manifest knows of no frame
+    log.write_bytes(data)
+    with pytest.raises(GalleryCorruptError, match="good frames follow"):
+        Gallery.open(tmp_path / "g", key=key)
+    data[HEADER_BYTES + 60] ^= 1
+    log.write_bytes(data)
+    gallery.close()
+    data[-1] ^= 1  # the last frame, acknowledged by the manifest that closing wrote
+    log.write_bytes(data)
+    with pytest.raises(GalleryCorruptError, match="frame 3"):
+        Gallery.open(tmp_path / "g", key=key)
+
+
+def test_a_corrupt_block_stops_compaction_and_loses_nothing(tmp_path):
+    with make(tmp_path / "g") as gallery:
+        fill(gallery)
+        gallery.compact()
+        held = holdings(gallery)
+        place = gallery._core.of("vector")[0].places["payload", 2]
+        file = tmp_path / "g" / gallery._core.of("vector")[0].file
+    before = file.read_bytes()
+    damaged = bytearray(before)
+    damaged[place.offset] ^= 1
+    file.write_bytes(damaged)
+    with Gallery.open(tmp_path / "g", mode="w", tuning=SMALL) as gallery:
+        gallery.delete(held[1])
+        with pytest.raises(GalleryCorruptError, match="payload 2"):
+            gallery.compact()
+        with pytest.raises(GalleryCorruptError, match="payload 2"):
+            gallery.snapshot(tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+    file.write_bytes(before)
+    with Gallery.open(tmp_path / "g", mode="w", tuning=SMALL) as gallery:
+        assert gallery.compact().removed >= 0 and gallery.verify().sound
+        assert holdings(gallery) == {record: name for record, name in held.items() if name != held[1]}
+
+
+def test_checksums_can_be_checked_without_the_key(written):
+    path, key, _ = written
+    report = verify_gallery(path)
+    assert report.sound and report.seals_checked == (key is None)
+    target = next(each for each in files(path) if each.name.startswith("segment"))
+    before = target.read_bytes()
+    target.write_bytes(before[:5000] + bytes([before[5000] ^ 1]) + before[5001:])
+    assert [each.file for each in verify_gallery(path).corruptions] == [target.name]
+    target.write_bytes(before)
+
+
+def test_a_file_cut_under_an_open_reader_is_named(tmp_path):
+    with make(tmp_path / "g") as gallery:
+        fill(gallery)
+        gallery.compact()
+    with Gallery.open(tmp_path / "g") as reader:
+        segment = reader._core.of("vector")[0]
+        with (tmp_path / "g" / segment.file).open("r+b") as stream:
+            stream.truncate(HEADER_BYTES + 100)
+        with pytest.raises(GalleryCorruptError, match="cut short"):
+            list(reader.source("vector").blocks())
