@@ -23,75 +23,87 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samebody.kernels.compiling import compiled
-from samebody.kernels.int8_vectors import (
-    ROW_MULTIPLE,
-    ROWS,
-    VNNI,
-    products_1,
-    products_2,
-    products_3,
-    products_4,
-)
+from samebody.kernels.int8_vectors import PANEL, VNNI, products_1, products_2, products_4, products_6
 from samebody.kernels.topk import aligned, is_excluded, offer
 
 SLACK = 2e-6
-MAX_PROBES = 64
-STEP_BYTES = 64
+STEP_BYTES = 8
 """Rows are filled up with zeros to a multiple of this."""
 
 USES_VNNI = VNNI
-_ROWS_1, _ROWS_2, _ROWS_3, _ROWS_4 = ROWS[1], ROWS[2], ROWS[3], ROWS[4]
+MOST_PROBES = 6
+"""Probes that one pass over a panel takes; larger groups take several passes while the panel is in the cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantised:
-    """n rows as bytes. Arrays are filled up to a multiple of :data:`ROW_MULTIPLE` rows that never pass.
+    """n rows as bytes, in panels of 64; the last one is filled up with rows that never pass.
 
     Attributes:
-        codes: (m, padded dimension) int8.
-        measures: (m, 3) float32: scale, |s xi| and |e| + slack, the last two rounded up.
-        shifts: (m,) int32: 128 times the sum of the row's codes.
+        panels: (m, padded dimension / 4, 64, 4) uint8, offset by 128.
+        measures: (m, 3, 64) float32: scale, |s xi| and |e| + slack, the last two rounded up.
     """
 
-    codes: NDArray[np.int8]
+    panels: NDArray[np.uint8]
     measures: NDArray[np.float32]
-    shifts: NDArray[np.int32]
 
     @property
     def nbytes(self) -> int:
         """Memory held."""
-        return self.codes.nbytes + self.measures.nbytes + self.shifts.nbytes
+        return self.panels.nbytes + self.measures.nbytes
 
 
 @compiled
-def _quantise_rows(vectors: Any, codes: Any, measures: Any, shifts: Any, slack: Any) -> int:
-    """Quantise each row; returns the first row that is not of unit length or not finite, or -1."""
-    dimension = vectors.shape[1]
-    for row in range(vectors.shape[0]):
-        largest, squared = np.float32(0.0), 0.0
-        for i in range(dimension):
-            value = vectors[row, i]
-            largest = max(largest, abs(value))
-            squared += np.float64(value) * np.float64(value)
-        if not abs(np.sqrt(squared) - 1.0) < 1e-3:
-            return row
-        scale = np.float32(largest / np.float32(127.0))
-        inverse = np.float32(1.0) / scale
-        total = 0
-        error, length = 0.0, 0.0
-        for i in range(dimension):
-            code = int(np.rint(vectors[row, i] * inverse))
-            code = min(max(code, -127), 127)
-            codes[row, i] = code
-            total += code
-            held = np.float64(scale) * code
-            missing = np.float64(vectors[row, i]) - held
-            error += missing * missing
-            length += held * held
-        measures[row, 0] = scale
-        measures[row, 1] = np.float32(np.sqrt(length) * (1.0 + 1e-6))
-        measures[row, 2] = np.float32((np.sqrt(error) + slack) * (1.0 + 1e-6))
-        shifts[row] = 128 * total
+def _quantise_row(vector: Any, codes: Any, measures: Any, slack: Any) -> int:
+    """Quantise ``vector`` (d,) into ``codes`` (padded,) int8; False when it is not finite or not of unit length."""
+    dimension = vector.size
+    largest, squared = np.float32(0.0), 0.0
+    for i in range(dimension):
+        value = vector[i]
+        largest = max(largest, abs(value))
+        squared += np.float64(value) * np.float64(value)
+    if not abs(np.sqrt(squared) - 1.0) < 1e-3:
+        return False
+    scale = np.float32(largest / np.float32(127.0))
+    inverse = np.float32(1.0) / scale
+    error, length = 0.0, 0.0
+    for i in range(dimension):
+        code = int(np.rint(vector[i] * inverse))
+        code = min(max(code, -127), 127)
+        codes[i] = code
+        held = np.float64(scale) * code
+        missing = np.float64(vector[i]) - held
+        error += missing * missing
+        length += held * held
+    measures[0] = scale
+    measures[1] = np.float32(np.sqrt(length) * (1.0 + 1e-6))
+    measures[2] = np.float32((np.sqrt(error) + slack) * (1.0 + 1e-6))
+    return True
+
+
+@compiled
+def _quantise_panels(vectors: Any, panels: Any, measures: Any, slack: Any, begin: Any, end: Any) -> int:
+    """Fill the panels ``begin:end``; returns the first row that is not of unit length or not finite, or -1."""
+    n = vectors.shape[0]
+    steps = panels.shape[1]
+    codes = np.zeros((64, 4 * steps), dtype=np.int8)
+    words = codes.view(np.uint32)
+    own = np.zeros(3, dtype=np.float32)
+    for panel in range(begin, end):
+        first = panel * 64
+        rows = min(64, n - first)
+        if rows < 64:
+            codes[:] = 0
+        for r in range(rows):
+            if not _quantise_row(vectors[first + r], codes[r], own, slack):
+                return first + r
+            for m in range(3):
+                measures[panel, m, r] = own[m]
+        for r in range(rows, 64):
+            measures[panel, 2, r] = -np.inf
+        for step in range(steps):
+            for r in range(64):
+                panels[panel, step, r] = words[r, step] ^ np.uint32(0x80808080)
     return -1
 
 
@@ -110,52 +122,46 @@ def quantise(vectors: NDArray[np.float32]) -> Quantised:
         NotUnitError: a row is not of unit length (to 1e-3) or not finite.
     """
     n, dimension = vectors.shape
-    rows = -(-n // ROW_MULTIPLE) * ROW_MULTIPLE
-    width = -(-dimension // STEP_BYTES) * STEP_BYTES
-    codes = aligned((rows, width), np.int8)
-    measures = np.zeros((rows, 3), dtype=np.float32)
-    measures[n:, 2] = -np.inf
-    shifts = np.zeros(rows, dtype=np.int32)
-    bad = _quantise_rows(vectors, codes, measures, shifts, SLACK)
+    count, steps = -(-n // PANEL), -(-dimension // STEP_BYTES) * STEP_BYTES // 4
+    panels = aligned((count, steps, PANEL, 4), np.uint8)
+    measures = aligned((count, 3, PANEL), np.float32)
+    bad = _quantise_panels(vectors, panels.view(np.uint32)[..., 0], measures, SLACK, 0, count)
     if bad >= 0:
         raise NotUnitError(int(bad))
-    return Quantised(codes, measures, shifts)
+    return Quantised(panels, measures)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantisedProbes:
-    """Up to :data:`MAX_PROBES` probes, laid out for the scan.
+    """Probes laid out for the scan.
 
     Attributes:
-        count: probes; groups: of 16.
-        codes: (padded dimension / 4, 16 groups, 4) uint8, offset by 128.
-        traits: (4, 16 groups) float32: scale, |f|, |q|, threshold (+inf for lanes without a probe).
+        codes: (q, padded dimension) int8.
+        traits: (q, 5) float32: scale, |f|, |q|, threshold, and (as int32) 128 times the sum of the codes.
     """
 
-    count: int
-    groups: int
-    codes: NDArray[np.uint8]
+    codes: NDArray[np.int8]
     traits: NDArray[np.float32]
 
 
 def quantise_probes(vectors: NDArray[np.float32]) -> QuantisedProbes:
-    """Probes (q, d) float32 of unit length, q from 1 to :data:`MAX_PROBES`; thresholds are -inf."""
-    count = len(vectors)
-    groups = -(-count // 16)
-    lanes = 16 * groups
-    held = quantise(vectors)
-    width = held.codes.shape[1]
-    offset = np.full((lanes, width), 128, dtype=np.uint8)
-    offset[:count] = (held.codes[:count].astype(np.int16) + 128).astype(np.uint8)
-    codes = aligned((width // 4, lanes, 4), np.uint8)
-    codes[:] = offset.reshape(lanes, width // 4, 4).transpose(1, 0, 2)
-    traits = aligned((4, lanes), np.float32)
-    traits[0, :count] = held.measures[:count, 0]
-    traits[1, :count] = held.measures[:count, 2]
-    traits[2, :count] = np.linalg.norm(vectors.astype(np.float64), axis=1) * (1.0 + 1e-6)
-    traits[3, :count] = -np.inf
-    traits[3, count:] = np.inf
-    return QuantisedProbes(count, groups, codes, traits)
+    """Probes (q, d) float32 of unit length; thresholds are -inf.
+
+    Raises:
+        NotUnitError: a probe is not of unit length (to 1e-3) or not finite.
+    """
+    count, dimension = vectors.shape
+    codes = aligned((count, -(-dimension // STEP_BYTES) * STEP_BYTES), np.int8)
+    traits = np.zeros((count, 5), dtype=np.float32)
+    measures = np.zeros(3, dtype=np.float32)
+    for p in range(count):
+        if not _quantise_row(vectors[p], codes[p], measures, SLACK):
+            raise NotUnitError(p)
+        traits[p, 0], traits[p, 1] = measures[0], measures[2]
+    traits[:, 2] = np.linalg.norm(vectors.astype(np.float64), axis=1) * (1.0 + 1e-6)
+    traits[:, 3] = -np.inf
+    traits.view(np.int32)[:, 4] = 128 * codes.sum(axis=1, dtype=np.int32)
+    return QuantisedProbes(codes, traits)
 
 
 @compiled
@@ -210,16 +216,13 @@ def make_room(room: Any, thresholds: Any, uppers: Any, places: Any, counts: Any)
 
 @compiled
 def scan(
-    codes: Any,
+    panels: Any,
     measures: Any,
-    shifts: Any,
     ids: Any,
     live: Any,
     begin: Any,
     end: Any,
     base: Any,
-    groups: Any,
-    count: Any,
     probe_codes: Any,
     traits: Any,
     excluded: Any,
@@ -232,74 +235,70 @@ def scan(
     sums: Any,
     passed: Any,
 ) -> Any:
-    """Note the candidates among the rows ``begin:end``; returns the row that comes next.
+    """Note the candidates among the panels ``begin:end``; returns the panel that comes next.
 
-    That is below ``end`` when a list of candidates is full, and the caller has to lengthen the lists.
+    That is below ``end`` when a list of candidates is too full for a panel, and the caller has to lengthen the lists.
 
     Args:
-        codes, measures, shifts: of :class:`Quantised`; ids (n,) uint64, live (n,) bool: n may be below the padded rows.
-        begin: a multiple of :data:`ROW_MULTIPLE`; base: added to the row for ``places``.
-        groups, count, probe_codes, traits: of :class:`QuantisedProbes`; thresholds ``traits[3]`` are raised.
+        panels, measures: of :class:`Quantised`; ids (n,) uint64, live (n,) bool.
+        base: added to the row for ``places``.
+        probe_codes, traits: of :class:`QuantisedProbes`; thresholds ``traits[:, 3]`` are raised.
         excluded, excluded_from: as in :func:`samebody.kernels.iris.scan`.
         lowers, lower_ids: (q, k) best lower bounds; uppers (q, c) float32, places (q, c) int64, counts (q,) int64.
-        sums: (384,) int32, passed: (12,) int64, both 64-byte aligned scratch.
+        sums: (6, 64) int32, 64-byte aligned, and passed: (6,) int64: scratch.
     """
-    stride = codes.shape[1]
-    steps = np.int64(stride // 4)
-    lanes = 16 * groups
-    thresholds = traits[3]
-    code_base, measure_base, shift_base = codes.ctypes.data, measures.ctypes.data, shifts.ctypes.data
+    n, count = ids.size, probe_codes.shape[0]
+    steps, stride = np.int64(panels.shape[1]), np.int64(probe_codes.shape[1])
+    size = steps * 256
+    thresholds = traits[:, 3]
+    panel_base, measure_base = panels.ctypes.data, measures.ctypes.data
     probe_base, trait_base = probe_codes.ctypes.data, traits.ctypes.data
     sum_base, passed_base = sums.ctypes.data, passed.ctypes.data
-    rows = _ROWS_4
-    if groups == 1:
-        rows = _ROWS_1
-    elif groups == 2:
-        rows = _ROWS_2
-    elif groups == 3:
-        rows = _ROWS_3
-    row = begin
-    while row < end:
-        here = code_base + row * stride
-        measure, shift = measure_base + row * 12, shift_base + row * 4
-        if groups == 4:
-            found = products_4(here, stride, steps, probe_base, measure, shift, trait_base, sum_base, passed_base)
-        elif groups == 1:
-            found = products_1(here, stride, steps, probe_base, measure, shift, trait_base, sum_base, passed_base)
-        elif groups == 2:
-            found = products_2(here, stride, steps, probe_base, measure, shift, trait_base, sum_base, passed_base)
-        else:
-            found = products_3(here, stride, steps, probe_base, measure, shift, trait_base, sum_base, passed_base)
-        if found != 0:
-            if not make_room(rows, thresholds[:count], uppers, places, counts):
-                return row
-            for r in range(min(rows, end - row)):
-                if passed[r] == 0 or not live[row + r]:
-                    continue
-                record = np.int64(ids[row + r])
-                for p in range(count):
-                    if (passed[r] >> p) & 1 == 0:
+    for panel in range(begin, end):
+        if not make_room(64, thresholds, uppers, places, counts):
+            return panel
+        here, measure = panel_base + panel * size, measure_base + panel * 768
+        first = panel * 64
+        p = 0
+        while p < count:
+            probe, trait = probe_base + p * stride, trait_base + p * 20
+            left = count - p
+            if left >= 6:
+                tile = 6
+                found = products_6(here, steps, probe, stride, measure, trait, sum_base, passed_base)
+            elif left >= 4:
+                tile = 4
+                found = products_4(here, steps, probe, stride, measure, trait, sum_base, passed_base)
+            elif left >= 2:
+                tile = 2
+                found = products_2(here, steps, probe, stride, measure, trait, sum_base, passed_base)
+            else:
+                tile = 1
+                found = products_1(here, steps, probe, stride, measure, trait, sum_base, passed_base)
+            if found != 0:
+                for t in range(tile):
+                    bits = passed[t]
+                    if bits == 0:
                         continue
-                    estimate = np.float32(sums[r * lanes + p]) * (measures[row + r, 0] * traits[0, p])
-                    bound = traits[1, p] * measures[row + r, 1] + traits[2, p] * measures[row + r, 2]
-                    upper = estimate + bound
-                    if upper < thresholds[p] or is_excluded(excluded, excluded_from[p], excluded_from[p + 1], record):
-                        continue
-                    note_candidate(
-                        p,
-                        estimate - bound,
-                        upper,
-                        base + row + r,
-                        record,
-                        thresholds,
-                        lowers,
-                        lower_ids,
-                        uppers,
-                        places,
-                        counts,
-                    )
-        row += rows
-    return min(row, end)
+                    q = p + t
+                    for r in range(min(64, n - first)):
+                        if (bits >> r) & 1 == 0 or not live[first + r]:
+                            continue
+                        estimate = np.float32(sums[t, r]) * (measures[panel, 0, r] * traits[q, 0])
+                        bound = traits[q, 1] * measures[panel, 1, r] + traits[q, 2] * measures[panel, 2, r]
+                        upper = estimate + bound
+                        if upper < thresholds[q]:
+                            continue
+                        record = np.int64(ids[first + r])
+                        if is_excluded(excluded, excluded_from[q], excluded_from[q + 1], record):
+                            continue
+                        place = base + first + r
+                        lower = estimate - bound
+                        note_candidate(
+                            q, lower, upper, place, record, thresholds, lowers, lower_ids, uppers, places, counts
+                        )
+            p += tile
+    return end
 
 
 @compiled

@@ -1,11 +1,12 @@
-"""Vector code of the integer scan: products of a few rows with 16 to 64 probes, and which of them could be good enough.
+"""Vector code of the integer scan: products of 64 rows with a few probes, and which of them could be good enough.
 
-One lane holds one probe. Four bytes of a row are broadcast and multiplied with four bytes of 16 probes at once; the
-sums stay in registers until the row is done, and what leaves them is one bit for each row and probe: whether the
-upper bound of the score reaches the probe's threshold. There is no matrix of scores.
+One lane holds one row. Rows lie in panels of 64, four bytes of each in turn, so that a panel is read from memory from
+one end to the other once for all probes. Four bytes of a probe are broadcast and multiplied with four bytes of 16 rows
+at once; the sums stay in registers until the rows are done, and what leaves them is one bit for each row and probe:
+whether the upper bound of the score reaches the probe's threshold. There is no matrix of scores.
 
-With AVX-512 VNNI the products are VPDPBUSD (probe bytes unsigned, row bytes signed); without it the same sums come from
-generic vectors of 16-bit products, which LLVM lowers to what the processor has.
+With AVX-512 VNNI the products are VPDPBUSD (row bytes unsigned, probe bytes signed); without it the same sums come from
+generic vectors of 32-bit products, which LLVM lowers to what the processor has.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from numba.core import cgutils, types
 
 from samebody.kernels.compiling import has, vector_code
 
-ROWS = {1: 12, 2: 12, 3: 8, 4: 6}
-"""Rows that are worked on at once, by groups of 16 probes; the sums fill most of the 32 registers."""
+PANEL = 64
+"""Rows in a panel."""
 
-ROW_MULTIPLE = 24
-"""Prepared rows are filled up to a multiple of this."""
+_GROUPS = PANEL // 16
+
+TILES = (6, 4, 2, 1)
+"""Numbers of probes that can be worked on at once; the sums of 6 fill 24 of the 32 registers."""
 
 VNNI = has("avx512f", "avx512vnni")
 """Whether the processor multiplies and sums bytes in one instruction of 512 bits."""
@@ -49,50 +52,50 @@ def _splat(builder: ir.IRBuilder, value: Any, kind: ir.VectorType) -> Any:
     return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), zeros)
 
 
-def _dot_vnni(builder: ir.IRBuilder, sums: Any, probes: Any, row: Any) -> Any:
+def _dot_vnni(builder: ir.IRBuilder, sums: Any, rows: Any, probe: Any) -> Any:
     kind = ir.FunctionType(_SUMS, [_SUMS, _OPERAND, _OPERAND])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpdpbusd.512")
-    return builder.call(function, [sums, builder.bitcast(probes, _OPERAND), builder.bitcast(row, _OPERAND)])
+    return builder.call(function, [sums, builder.bitcast(rows, _OPERAND), builder.bitcast(probe, _OPERAND)])
 
 
-def _dot_portable(builder: ir.IRBuilder, sums: Any, probes: Any, row: Any) -> Any:
-    """The same by four strided products: byte b of every lane as int32."""
+def _dot_portable(builder: ir.IRBuilder, sums: Any, rows: Any, probe: Any) -> Any:
+    """The same in four products: byte b of every lane as int32."""
     for b in range(4):
-        left = builder.and_(builder.lshr(probes, ir.Constant(_SUMS, [8 * b] * 16)), ir.Constant(_SUMS, [255] * 16))
-        right = builder.ashr(builder.shl(row, ir.Constant(_SUMS, [24 - 8 * b] * 16)), ir.Constant(_SUMS, [24] * 16))
+        left = builder.and_(builder.lshr(rows, ir.Constant(_SUMS, [8 * b] * 16)), ir.Constant(_SUMS, [255] * 16))
+        right = builder.ashr(builder.shl(probe, ir.Constant(_SUMS, [24 - 8 * b] * 16)), ir.Constant(_SUMS, [24] * 16))
         sums = builder.add(sums, builder.mul(left, right))
     return sums
 
 
-def _emit(groups: int, dot: Callable[..., Any]) -> Callable[..., Any]:
-    rows = ROWS[groups]
+def emit_products(tile: int, dot: Callable[..., Any]) -> Callable[..., Any]:
+    """The code generator for ``tile`` probes with the product ``dot``."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        codes, stride, steps, probes, measures, shifts, traits, products, passed = arguments
+        panel, steps, probes, stride, measures, traits, products, passed = arguments
         start = builder.block
         loop, done = builder.append_basic_block("bytes"), builder.append_basic_block("done")
-        places = [builder.add(codes, builder.mul(stride, ir.Constant(_I64, r))) for r in range(rows)]
+        places = [builder.add(probes, builder.mul(stride, ir.Constant(_I64, p))) for p in range(tile)]
         builder.branch(loop)
 
         builder.position_at_end(loop)
         step = builder.phi(_I64)
         step.add_incoming(ir.Constant(_I64, 0), start)
         sums = []
-        for _ in range(rows * groups):
+        for _ in range(tile * _GROUPS):
             lanes = builder.phi(_SUMS)
             lanes.add_incoming(ir.Constant(_SUMS, [0] * 16), start)
             sums.append(lanes)
         running = list(sums)
         here = builder.shl(step, ir.Constant(_I64, 2))
-        probe_row = builder.add(probes, builder.mul(step, ir.Constant(_I64, 64 * groups)))
+        rows_here = builder.add(panel, builder.mul(step, ir.Constant(_I64, 4 * PANEL)))
         for turn in range(2):
-            offset = 64 * groups * turn
-            held = [_load(builder, _at(builder, probe_row, offset + 64 * g), _SUMS, 64) for g in range(groups)]
-            for r in range(rows):
-                four = _load(builder, _at(builder, builder.add(places[r], here), 4 * turn), _I32, 4)
-                row = _splat(builder, four, _SUMS)
-                for g in range(groups):
-                    running[r * groups + g] = dot(builder, running[r * groups + g], held[g], row)
+            offset = 4 * PANEL * turn
+            held = [_load(builder, _at(builder, rows_here, offset + 64 * g), _SUMS, 64) for g in range(_GROUPS)]
+            for p in range(tile):
+                four = _load(builder, _at(builder, builder.add(places[p], here), 4 * turn), _I32, 4)
+                probe = _splat(builder, four, _SUMS)
+                for g in range(_GROUPS):
+                    running[p * _GROUPS + g] = dot(builder, running[p * _GROUPS + g], held[g], probe)
         following = builder.add(step, ir.Constant(_I64, 2))
         step.add_incoming(following, builder.block)
         for lanes, value in zip(sums, running, strict=True):
@@ -101,63 +104,63 @@ def _emit(groups: int, dot: Callable[..., Any]) -> Callable[..., Any]:
 
         builder.position_at_end(done)
         any_passed = ir.Constant(_I64, 0)
-        for r in range(rows):
-            scale, length, error = (
-                _splat(builder, _load(builder, _at(builder, measures, 12 * r + 4 * m), _F32, 4), _FLOATS)
-                for m in range(3)
-            )
-            shift = _splat(builder, _load(builder, _at(builder, shifts, 4 * r), _I32, 4), _SUMS)
+        for p in range(tile):
+            values = [_load(builder, _at(builder, traits, 20 * p + 4 * t), _F32, 4) for t in range(4)]
+            probe_scale, probe_error, probe_length, threshold = (_splat(builder, value, _FLOATS) for value in values)
+            shift = _splat(builder, _load(builder, _at(builder, traits, 20 * p + 16), _I32, 4), _SUMS)
             bits = ir.Constant(_I64, 0)
-            for g in range(groups):
-                probe_scale, probe_error, probe_length, threshold = (
-                    _load(builder, _at(builder, traits, 64 * (m * groups + g)), _FLOATS, 64) for m in range(4)
+            for g in range(_GROUPS):
+                scale, length, error = (
+                    _load(builder, _at(builder, measures, 4 * PANEL * m + 64 * g), _FLOATS, 64) for m in range(3)
                 )
-                exact = builder.sub(running[r * groups + g], shift)
+                exact = builder.sub(running[p * _GROUPS + g], shift)
                 estimate = builder.fmul(builder.sitofp(exact, _FLOATS), builder.fmul(scale, probe_scale))
                 slack = builder.fadd(builder.fmul(probe_error, length), builder.fmul(probe_length, error))
                 good = builder.fcmp_ordered(">=", builder.fadd(estimate, slack), threshold)
                 lanes = builder.zext(builder.bitcast(good, _I16), _I64)
                 bits = builder.or_(bits, builder.shl(lanes, ir.Constant(_I64, 16 * g)))
-                place = builder.inttoptr(_at(builder, products, 64 * (r * groups + g)), _SUMS.as_pointer())
+                place = builder.inttoptr(_at(builder, products, 4 * PANEL * p + 64 * g), _SUMS.as_pointer())
                 builder.store(exact, place, align=64)
-            builder.store(bits, builder.inttoptr(_at(builder, passed, 8 * r), _I64.as_pointer()), align=8)
+            builder.store(bits, builder.inttoptr(_at(builder, passed, 8 * p), _I64.as_pointer()), align=8)
             any_passed = builder.or_(any_passed, bits)
         return any_passed
 
     return generate
 
 
-_SIGNATURE = types.int64(*([types.int64] * 9))
-_GENERATORS = {groups: _emit(groups, _dot_vnni if VNNI else _dot_portable) for groups in ROWS}
+PORTABLE, WITH_VNNI = _dot_portable, _dot_vnni
+_SIGNATURE = types.int64(*([types.int64] * 8))
 
 
-def _products(groups: int) -> Any:
-    generator = _GENERATORS[groups]
+def products_of(tile: int, dot: Callable[..., Any]) -> Any:
+    """The kernel for ``tile`` probes with one of :data:`PORTABLE` and :data:`WITH_VNNI`."""
+    generator = emit_products(tile, dot)
 
     def products(
         typing_context: Any,
-        codes: Any,
-        stride: Any,
+        panel: Any,
         steps: Any,
         probes: Any,
+        stride: Any,
         measures: Any,
-        shifts: Any,
         traits: Any,
         sums: Any,
         passed: Any,
     ) -> Any:
-        """Products of ``ROWS[groups]`` rows with 16 ``groups`` probes; which reach their threshold, as bits.
+        """Products of the 64 rows of a panel with ``tile`` probes; which reach their threshold, as bits.
 
-        All arguments are int64. Addresses: ``codes`` of the first row (int8, ``stride`` bytes from row to row),
-        ``probes`` (steps, 16 groups, 4) uint8 offset by 128, ``measures`` (rows, 3) float32: scale, length of the
-        quantised row, length of its error; ``shifts`` (rows,) int32: 128 times the row's sum; ``traits``
-        (4, 16 groups) float32: scale, error and length of the probes, thresholds; ``sums`` (rows, 16 groups) int32 and
-        ``passed`` (rows,) int64 are written. ``steps``: groups of four bytes in a row, an even number.
+        All arguments are int64. Addresses: ``panel`` (steps, 64, 4) uint8 offset by 128, ``probes`` (tile, ``stride``)
+        int8, ``measures`` (3, 64) float32: scale, length of the quantised row, length of its error; ``traits``
+        (tile, 5) float32: scale, error, length and threshold of the probe, and as int32 128 times the sum of its codes;
+        ``sums`` (tile, 64) int32 and ``passed`` (tile,) int64 are written. ``steps``: groups of four bytes in a row, an
+        even number. Panel, measures and sums begin at multiples of 64 bytes.
         """
         return _SIGNATURE, generator
 
-    products.__name__ = f"products_{groups}"
+    products.__name__ = f"products_{tile}"
     return vector_code(products)
 
 
-products_1, products_2, products_3, products_4 = (_products(groups) for groups in (1, 2, 3, 4))
+products_6, products_4, products_2, products_1 = (
+    products_of(tile, _dot_vnni if VNNI else _dot_portable) for tile in TILES
+)

@@ -19,8 +19,8 @@ from samebody.search.engines.base import Request, check_block, check_request, sh
 from samebody.search.errors import LayoutError
 from samebody.search.types import Block, Exclude, Hits, Layout, Probes, Source
 
-PIECE = 24 * 512
-"""Rows handed to a thread at a time; a multiple of :data:`samebody.kernels.int8.ROW_MULTIPLE`."""
+PIECE = 8192
+"""Rows handed to a thread at a time: whole panels of 64."""
 _PROBES = 64
 _FIRST_CAPACITY = 4096
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Int8Engine(CandidateEngine):
-    """Holds one byte for each dimension and 16 for each record; gives exactly the float32 result.
+    """Holds one byte for each dimension and 12 for each record; gives exactly the float32 result.
 
-    The dimension is filled up to a multiple of 64. Up to 64 probes go over the references together. Which references
+    The dimension is filled up to a multiple of 8. Up to 64 probes go over the references together. Which references
     are looked at again follows from a proven bound, see :mod:`samebody.kernels.int8`.
     """
 
@@ -42,29 +42,28 @@ class Int8Engine(CandidateEngine):
             ) from None
 
     def _scanner(self, request: Request, group: slice) -> Callable[[Lists, Held, int, int], None]:
-        from samebody.kernels.int8 import quantise_probes, scan
+        from samebody.kernels.int8 import MOST_PROBES, quantise_probes, scan
+        from samebody.kernels.int8_vectors import PANEL
         from samebody.kernels.topk import aligned
 
         assert request.probes.vectors is not None
         probes = quantise_probes(request.probes.vectors[group])
         excluded, starts = request.excluded, request.excluded_from[group.start : group.stop + 1].copy()
-        sums, passed = aligned((384,), np.int32), aligned((12,), np.int64)
+        sums, passed = aligned((MOST_PROBES, PANEL), np.int32), np.zeros(MOST_PROBES, dtype=np.int64)
 
         def run(lists: Lists, held: Held, begin: int, end: int) -> None:
-            rows = held.prepared
-            probes.traits[3, : probes.count] = lists.thresholds
-            while begin < end:
-                begin = scan(
-                    rows.codes,
+            rows, block = held.prepared, held.block
+            probes.traits[:, 3] = lists.thresholds
+            panel, last = begin // PANEL, -(-end // PANEL)
+            while panel < last:
+                panel = scan(
+                    rows.panels,
                     rows.measures,
-                    rows.shifts,
-                    held.block.record_ids,
-                    held.block.live,
-                    begin,
-                    end,
+                    block.record_ids,
+                    block.live,
+                    panel,
+                    last,
                     held.base,
-                    probes.groups,
-                    probes.count,
                     probes.codes,
                     probes.traits,
                     excluded,
@@ -73,8 +72,8 @@ class Int8Engine(CandidateEngine):
                     sums,
                     passed,
                 )
-                if begin < end:
+                if panel < last:
                     lists.lengthen()
-            lists.thresholds[:] = probes.traits[3, : probes.count]
+            lists.thresholds[:] = probes.traits[:, 3]
 
         return run
