@@ -37,7 +37,7 @@ from samebody.cli.gallery_common import (
 @key_option
 @json_option
 @click.pass_context
-def command(context: click.Context, path: Path, **options: Any) -> None:
+def command(context: click.Context, /, path: Path, **options: Any) -> None:
     """Compare all with all, and report every group of subjects that look like one person, with the pairs that join it.
 
     Nothing is deleted. Exits with 0 when nobody is enrolled twice, 1 when somebody is, 3 when pairs are for review.

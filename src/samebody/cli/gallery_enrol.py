@@ -43,7 +43,7 @@ TEMPLATE_BATCH = 1000
 @key_option
 @json_option
 @click.pass_context
-def command(context: click.Context, path: Path, sources: tuple[Path, ...], **options: Any) -> None:
+def command(context: click.Context, /, path: Path, sources: tuple[Path, ...], **options: Any) -> None:
     """Enrol people from SOURCES: pictures, folders of pictures, CSV manifests, .npz or .parquet templates.
 
     In a folder each subfolder is a subject. A manifest has the columns subject and path, and if you like modality, eye

@@ -45,7 +45,7 @@ CODES = {"match": 0, "none": 1, "review": 3, "undecided": 3, "no_template": 4}
 @key_option
 @json_option
 @click.pass_context
-def command(context: click.Context, path: Path, probes: tuple[Path, ...], **options: Any) -> None:
+def command(context: click.Context, /, path: Path, probes: tuple[Path, ...], **options: Any) -> None:
     """Search for people in a gallery, at a false positive identification rate.
 
     PROBES are pictures of faces (of eyes, in a gallery of irises), .irt templates, or .npz sets of templates. The
@@ -82,7 +82,7 @@ def command(context: click.Context, path: Path, probes: tuple[Path, ...], **opti
             results.append(entry)
         sizes = {modality: len(gallery.source(modality)) for modality in held.modalities}
     result = {"gallery": str(path), "references": sizes, "engine": options["engine"], "searches": results}
-    say(result, options["as_json"], lambda console: [_lines(console, entry) for entry in results])
+    say(result, options["as_json"], lambda console: _searches(console, results))
     codes = [CODES[entry["answer"]] for entry in results]
     context.exit(codes[0] if len(codes) == 1 else (4 if 4 in codes else 0))
 
@@ -99,6 +99,11 @@ def _by_modality(asked: list[Any]) -> list[tuple[tuple[str, ...], list[int], dic
         (names, rows, {name: joined([asked[row].probes[name] for row in rows]) for name in names})
         for names, rows in kinds.items()
     ]
+
+
+def _searches(console: Any, results: list[dict[str, Any]]) -> None:
+    for entry in results:
+        _lines(console, entry)
 
 
 def _lines(console: Any, entry: dict[str, Any]) -> None:
@@ -128,7 +133,7 @@ def _lines(console: Any, entry: dict[str, Any]) -> None:
     for name, engine in entry["engines"].items():
         bound = "unknown" if engine["miss_bound"] is None else f"{engine['miss_bound']:g}"
         kind = "exact" if engine["exact"] else "approximate"
-        processes = engine["notes"].get("processes")
+        processes = engine["notes"].get("answered_by")
         extra = f", processes {', '.join(map(str, processes))}" if processes else ""
         console.print(f"  {name} searched by {engine['engine']} ({kind}, chance of a miss {bound}){extra}")
     if not entry["candidates"]:

@@ -175,7 +175,8 @@ def _picture(path: Path, kind: str, options: dict[str, Any]) -> Asked:
         return Asked(str(path), reasons=tuple((reason.code, reason.message) for reason in made.reasons))
     if made.vector is not None:
         return Asked(str(path), {"vector": Probes.of_vectors(made.vector, embedder.space)})
-    return Asked(str(path), {"iris": Probes.of_codes(*made.iris, embedder.space)})
+    codes, masks = made.iris
+    return Asked(str(path), {"iris": Probes.of_codes(codes, masks, embedder.space)})
 
 
 _MADE: dict[tuple[str, str], Any] = {}

@@ -149,7 +149,8 @@ def best_subjects(
     while waiting:
         part = probes if len(waiting) == len(probes) else _rows(probes, waiting)
         hits = engine.search(part, length, minimum_score=minimum)
-        said = SearchedWith(hits.engine, hits.exact, hits.miss_bound, dict(hits.notes))
+        answered = {"answered_by": list(named)} if (named := getattr(engine, "processes", None)) else {}
+        said = SearchedWith(hits.engine, hits.exact, hits.miss_bound, {**hits.notes, **answered})
         again = []
         for place, probe in enumerate(waiting):
             ids, scores = hits.found(place)
