@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from samebody.errors import EmbeddingSpaceMismatchError
 from samebody.iris import ComparisonParameters, IrisTemplate, compare_irises
-from samebody.iris.compare import rotation_order
+from samebody.iris.compare import rotation_order, score_many
 from samebody.iris.errors import EyeMismatchError, InvalidIrisTemplateError, TooFewBitsError
 from tests.iris.codes import naive_counts, noisy, random_template
 
@@ -117,3 +117,22 @@ def test_turning_more_never_lowers_the_score(seed: int) -> None:
     a, b = random_template(seed, 40), random_template(seed + 1, 40)
     scores = [compare_irises(a, b, ComparisonParameters(rotations=r, minimum_bits=1)).score for r in (0, 1, 4, 9)]
     assert scores == sorted(scores)
+
+
+@pytest.mark.parametrize("halves", [False, True])
+def test_many_scores_are_those_of_one_at_a_time(halves: bool) -> None:
+    parameters = ComparisonParameters(minimum_bits=8000, halves=halves)
+    probe = random_template(1, 200, 0.95)
+    references = [random_template(seed, 200, usable) for seed, usable in ((2, 0.9), (3, 0.2), (4, 0.8), (5, 1.0))]
+    references.append(noisy(probe, 0.2, 3))
+    codes = np.stack([reference.code for reference in references])
+    masks = np.stack([reference.mask for reference in references])
+    found = score_many(probe, codes, masks, parameters, chunk=2)
+    for score, reference in zip(found, references):
+        try:
+            assert score == compare_irises(probe, reference, parameters).score
+        except TooFewBitsError:
+            assert score == -np.inf
+    assert np.isneginf(found).sum() == 1 and found.argmax() == 4
+    with pytest.raises(InvalidIrisTemplateError, match="columns"):
+        score_many(probe, codes[:, :100], masks[:, :100])

@@ -21,10 +21,10 @@ REPEATS = Path("benchmarks/operating_points/fairface-repeats.csv")
 @click.option("--model", default="face/sface", show_default=True, help="Record id of the embedder.")
 @click.option(
     "--data",
-    required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with fairface/ (non-mated pairs) and orl/ (mated pairs).",
+    help="Folder with fairface/ (non-mated pairs) and orl/ (mated pairs); of eyes: PERSON/left/1.png ... or mmu1/.",
 )
+@click.option("--synthetic", type=click.IntRange(4, 2000), help="Iris: synthetic eyes of so many people, not --data.")
 @click.option(
     "--repeats",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -33,6 +33,7 @@ REPEATS = Path("benchmarks/operating_points/fairface-repeats.csv")
 @click.option("--no-repeats", is_flag=True, help="Take every picture for a person of its own.")
 @click.option("--write", is_flag=True, help="Write points and histogram into the model record.")
 @click.option("--page", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures as Markdown.")
+@click.option("--points", type=click.Path(dir_okay=False, path_type=Path), help="Iris: write the points into a file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("--replicates", default=1000, show_default=True, type=click.IntRange(20), help="Of the bootstrap.")
 @click.option("--seed", default=20260, show_default=True, type=int, help="Of the bootstrap.")
@@ -40,11 +41,13 @@ REPEATS = Path("benchmarks/operating_points/fairface-repeats.csv")
 @click.option("--fresh", is_flag=True, help="Embed all pictures again instead of using cached templates.")
 def command(
     model: str,
-    data: Path,
+    data: Path | None,
+    synthetic: int | None,
     repeats: Path | None,
     no_repeats: bool,
     write: bool,
     page: Path | None,
+    points: Path | None,
     as_json: bool,
     replicates: int,
     seed: int,
@@ -60,7 +63,30 @@ def command(
     from samebody.lab.evaluate.operating_points_page import page as render
     from samebody.lab.evaluate.operating_points_run import measure
     from samebody.measure import BootstrapOptions
+    from samebody.models import catalogue
 
+    if catalogue()[model].task == "iris-code":
+        from samebody.cli.iris_points import run_iris
+
+        console = Console(stderr=True)
+        with _progress(console) as show:
+            run_iris(
+                model,
+                data,
+                synthetic,
+                write=write,
+                page=page,
+                points=points,
+                as_json=as_json,
+                replicates=replicates,
+                seed=seed,
+                extrapolate=extrapolate,
+                progress=show,
+                say=console.print,
+            )
+        return
+    if data is None or synthetic is not None or points is not None:
+        raise UsageError("a face embedder is measured on --data DIR; --synthetic and --points are for irises.")
     if repeats and no_repeats:
         raise UsageError("--repeats and --no-repeats contradict each other.")
     if repeats is None and not no_repeats and REPEATS.is_file():

@@ -159,8 +159,11 @@ def overlap_counts(
 
 
 def _by_half(words: Words) -> NDArray[np.int64]:
-    counts, middle = popcount(words).astype(np.int64), words.shape[1] // 2
-    return np.stack([counts[:, :middle].sum(axis=1), counts[:, middle:].sum(axis=1)], axis=1)
+    """(..., 2) bits set in the first and the second half of the last axis."""
+    counts, middle = popcount(words), words.shape[-1] // 2
+    return np.stack(
+        [counts[..., :middle].sum(axis=-1, dtype=np.int64), counts[..., middle:].sum(axis=-1, dtype=np.int64)], axis=-1
+    )
 
 
 def normalised_distances(
@@ -183,3 +186,36 @@ def _normalised(
     if parameters.normalisation == "sqrt":
         distance = 0.5 - (0.5 - distance) * np.sqrt(shared / parameters.reference_bits)
     return np.asarray(distance, dtype=np.float64)
+
+
+def score_many(
+    probe: IrisTemplate, codes: Words, masks: Words, parameters: ComparisonParameters = DEFAULT, chunk: int = 64
+) -> NDArray[np.float32]:
+    """(n,) scores of one probe against many codes, each as :func:`compare_irises` gives it; -inf where not comparable.
+
+    For measurements over some thousand templates; a search of millions goes through samebody.search.
+
+    Args:
+        probe: whose space and eye the caller has checked.
+        codes, masks: (n, columns) uint64.
+        chunk: codes taken at once.
+
+    Raises:
+        InvalidIrisTemplateError: another number of columns.
+    """
+    if codes.shape != masks.shape or codes.ndim != 2 or codes.shape[1] != probe.columns:
+        raise InvalidIrisTemplateError(
+            f"codes {codes.shape} and masks {masks.shape} do not fit a probe of {probe.columns} columns."
+        )
+    turns = rotation_order(parameters.rotations)
+    source = (np.arange(probe.columns)[None, :] - turns[:, None]) % probe.columns
+    code, mask = probe.code[source][:, None, :], probe.mask[source][:, None, :]
+    scores = np.full(len(codes), -np.inf, dtype=np.float32)
+    for start in range(0, len(codes), chunk):
+        block = slice(start, start + chunk)
+        shared = mask & masks[None, block]
+        differing, usable = _by_half((code ^ codes[None, block]) & shared), _by_half(shared)
+        flat = normalised_distances(differing.reshape(-1, 2), usable.reshape(-1, 2), parameters).reshape(len(turns), -1)
+        distances = np.where(usable.sum(axis=2) >= parameters.minimum_bits, flat, np.inf)
+        scores[block] = (1.0 - distances.min(axis=0)).astype(np.float32)
+    return scores
