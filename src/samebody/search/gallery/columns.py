@@ -25,7 +25,13 @@ _COUNTS = struct.Struct("<IIII")
 
 def subject_digest(name: bytes) -> int:
     """The 64-bit key of a subject: BLAKE2b (RFC 7693) of its UTF-8 bytes. What is found is checked by name."""
-    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little")
+    return int(subject_digests([name])[0])
+
+
+def subject_digests(names: Sequence[bytes]) -> NDArray[np.uint64]:
+    """As :func:`subject_digest`, for many."""
+    digest = hashlib.blake2b
+    return np.frombuffer(b"".join([digest(name, digest_size=8).digest() for name in names]), "<u8")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

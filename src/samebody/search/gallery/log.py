@@ -128,15 +128,18 @@ class Log:
         kind, body = _pack(event, layouts)
         stored = self._envelope.close(body, "frame", self._sequence)
         head = _FRAME.pack(_MARK, kind, self._sequence, len(stored), zlib.crc32(stored))
-        frame = b"".join((head, _CHECK.pack(zlib.crc32(head)), stored, bytes(-len(stored) % 8)))
+        end = self.end + FRAME_BYTES + len(stored) + (-len(stored) % 8)
         with faults("writing to the log"):
             try:
-                self._file.write(self.end, frame)
+                self._file.write(self.end, head + _CHECK.pack(zlib.crc32(head)))
+                self._file.write(self.end + FRAME_BYTES, stored)
+                if end > self.end + FRAME_BYTES + len(stored):
+                    self._file.write(self.end + FRAME_BYTES + len(stored), bytes(-len(stored) % 8))
                 self._file.sync()
             except BaseException:
                 self._cut()
                 raise
-        self.end += len(frame)
+        self.end = end
         self._sequence += 1
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samebody.search.errors import SearchSpaceMismatchError
-from samebody.search.gallery.columns import Heap, Names, Payload, Rows, subject_digest
+from samebody.search.gallery.columns import Heap, Names, Payload, Rows, subject_digests
 from samebody.search.gallery.errors import InvalidEnrolmentError, UnknownModalityError
 from samebody.search.types import UNIT, Kind, Layout
 
@@ -136,13 +136,8 @@ def rows_of(
     count = len(subjects)
     if len(payload[0]) != count or (attributes is not None and len(attributes) != count):
         raise InvalidEnrolmentError(f"{count} subjects, but another number of templates or attributes.")
-    names = Names(
-        np.empty(count, dtype=np.uint64),
-        Heap.of(encode_subjects(subjects)),
-        Heap.of(_encode_attributes(attributes, count)),
-    )
-    for row, name in enumerate(names.subjects):
-        names.digests[row] = subject_digest(name)
+    encoded = encode_subjects(subjects)
+    names = Names(subject_digests(encoded), Heap.of(encoded), Heap.of(_encode_attributes(attributes, count)))
     return Rows(ids, names, check_payload(layout, payload))
 
 
