@@ -1,7 +1,7 @@
 """Writes the small galleries of the present format that tests open for ever after.
 
-``python -m tests.search.golden.make`` writes ``gallery-v<format>-plain`` and ``-sealed`` beside this file, and JSON files
-with what is in them; it refuses to replace any. Everything in them is random numbers from a seed.
+``python -m tests.search.golden.make`` writes ``gallery-v<format>-plain`` and ``-sealed`` beside this file, and JSON
+files with what is in them; it refuses to replace any. Everything in them is random numbers from a seed.
 """
 
 from __future__ import annotations
