@@ -14,6 +14,7 @@ COMMANDS = {
     "verify": ("samebody.cli.verify", "verify a person against their document"),
     "demo": ("samebody.cli.demo", "run the main job on example photographs"),
     "face": ("samebody.cli.face", "compare faces, assess face image quality"),
+    "iris": ("samebody.cli.iris", "encode and compare irises, show what was seen"),
     "document": ("samebody.cli.document", "read documents, render specimens"),
     "gallery": ("samebody.cli.gallery", "enrol people once, find them among many (1:N)"),
     "models": ("samebody.cli.models", "list, show, pull and check model records"),
