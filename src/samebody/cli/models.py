@@ -129,7 +129,14 @@ def check_command(identifiers: tuple[str, ...], folder: Path | None, everything:
         records = [known[identifier] for identifier in dict.fromkeys(identifiers)]
     else:
         records = list(known.values()) if everything or folder else list(known.models())
-    results = [check_record(record, settings) for record in records]
+    results = []
+    for record in records:
+        if record.task == "iris-code":
+            from samebody.iris.record import check_iris_record
+
+            results.append(check_iris_record(record, settings))
+        else:
+            results.append(check_record(record, settings))
     if as_json:
         rows = [
             {

@@ -9,13 +9,17 @@ to limbus, ``columns`` angles, ``filters`` wavelets, and the signs of the real a
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from samebody.errors import StorageError
 from samebody.iris.errors import InvalidIrisTemplateError, IrisTemplateFormatError, IrisTemplateVersionError
 
 Eye = Literal["left", "right", "unknown"]
@@ -124,6 +128,40 @@ class IrisTemplate:
         head = _HEAD.pack(_MAGIC, _FORMAT, EYES.index(self.eye), 0, self.columns, len(space), len(version))
         body = b"".join((head, space, version, self.code.astype("<u8").tobytes(), self.mask.astype("<u8").tobytes()))
         return body + hashlib.sha256(body).digest()[:_CHECKSUM_BYTES]
+
+    def save(self, path: Path | str) -> Path:
+        """Write :meth:`to_bytes` to a file, whole or not at all.
+
+        Raises:
+            StorageError: it cannot be written; what stood there before is untouched.
+        """
+        target, temporary = Path(path), None
+        try:
+            handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(self.to_bytes())
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(temporary).replace(target)  # keeps the mode 0600 of the temporary file: a template is nobody else's
+        except OSError as error:
+            if temporary:
+                Path(temporary).unlink(missing_ok=True)
+            raise StorageError(
+                f"{target} cannot be written: {error.strerror}.", hint="Free some space or choose another place."
+            ) from None
+        return target
+
+    @classmethod
+    def load(cls, path: Path | str) -> IrisTemplate:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            IrisTemplateFormatError, IrisTemplateVersionError: as :meth:`from_bytes`; or the file cannot be read.
+        """
+        try:
+            return cls.from_bytes(Path(path).read_bytes())
+        except OSError as error:
+            raise IrisTemplateFormatError(f"{path} cannot be read: {error.strerror}.") from None
 
     @classmethod
     def from_bytes(cls, data: bytes) -> IrisTemplate:

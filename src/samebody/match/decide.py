@@ -5,9 +5,18 @@ from __future__ import annotations
 from samebody.match.errors import RecordMismatchError
 from samebody.match.evidence import ScoreEvidence, score_evidence
 from samebody.models import ModelRecord
-from samebody.types import Comparison, Finding, OperatingPoint, Outcome, Reason
+from samebody.types import Comparison, Finding, Modality, OperatingPoint, Outcome, Reason
 
 CHECK = "face.match"
+CHECKS: dict[Modality, str] = {Modality.FACE: CHECK, Modality.IRIS: "iris.match"}
+"""Name of the check by what was compared."""
+_NOUNS = {Modality.FACE: "faces", Modality.IRIS: "irises"}
+_ADVICE = {
+    Modality.FACE: "If this is you, take a new picture of your face from the front in even light, without glasses or "
+    "hat; if the picture on the document is old or damaged, use another document.",
+    Modality.IRIS: "If this is you, take a new picture of the same eye: open it wide, look straight into the camera, "
+    "hold still, and take off glasses.",
+}
 
 
 def decide_match(
@@ -46,14 +55,15 @@ def decide_match(
             f"{record.label} ({record.embedding_space().digest}).",
             hint="Judge a comparison by the record of the model that made its templates.",
         )
-    evidence = score_evidence(comparison.score, record, point)
+    nouns = _NOUNS[comparison.modality]
+    evidence = score_evidence(comparison.score, record, point, nouns)
     accepted = comparison.score >= point.threshold
     details = evidence.to_dict()
     if record.reliability is not None:
         details["reliability"] = record.reliability.likelihood(comparison.score, quality, point.threshold).to_dict()
-    reasons = [] if accepted else [_difference(evidence, point)]
+    reasons = [] if accepted else [_difference(evidence, point, comparison.modality)]
     return Finding(
-        CHECK,
+        CHECKS[comparison.modality],
         Outcome.PASS if accepted else Outcome.FAIL,
         score=comparison.score,
         operating_point=point,
@@ -63,14 +73,14 @@ def decide_match(
     )
 
 
-def _difference(evidence: ScoreEvidence, point: OperatingPoint) -> Reason:
+def _difference(evidence: ScoreEvidence, point: OperatingPoint, modality: Modality) -> Reason:
     return Reason(
         "match.below_threshold",
-        f"The two faces are not alike enough: they score {evidence.score:.3f}, and at least {point.threshold:.3f} is "
+        f"The two {_NOUNS[modality]} are not alike enough: they score {evidence.score:.3f}, and at least "
+        f"{point.threshold:.3f} is "
         f"asked for, which {one_in(point.fmr)} comparisons of different people reaches "
         f"({describe_population(point.population)}).",
-        advice="If this is you, take a new picture of your face from the front in even light, without glasses or "
-        "hat; if the picture on the document is old or damaged, use another document.",
+        advice=_ADVICE[modality],
     )
 
 

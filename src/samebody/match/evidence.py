@@ -15,7 +15,7 @@ class ScoreEvidence:
     """A score with all that helps to read it.
 
     Attributes:
-        score: cosine of the two templates.
+        score: similarity of the two templates: a cosine, or 1 - the normalised Hamming distance of iris codes.
         threshold: accept when ``score >= threshold``.
         margin: ``score - threshold``.
         fmr: false match rate that the threshold was chosen for.
@@ -44,8 +44,12 @@ class ScoreEvidence:
         return asdict(self)
 
 
-def score_evidence(score: float, record: ModelRecord, point: OperatingPoint) -> ScoreEvidence:
-    """Place ``score`` on the record's distributions; without a histogram only the threshold is known."""
+def score_evidence(score: float, record: ModelRecord, point: OperatingPoint, nouns: str = "faces") -> ScoreEvidence:
+    """Place ``score`` on the record's distributions; without a histogram only the threshold is known.
+
+    Args:
+        nouns: what was compared, for the sentence.
+    """
     histogram = record.score_histogram
     above: float | None = None
     below: float | None = None
@@ -66,15 +70,15 @@ def score_evidence(score: float, record: ModelRecord, point: OperatingPoint) -> 
         mated_pairs=pairs[1],
         population=histogram.population if histogram else point.population,
         dataset=histogram.dataset if histogram else point.dataset,
-        sentence=_sentence(score, point, above, below, pairs),
+        sentence=_sentence(nouns, score, point, above, below, pairs),
     )
 
 
 def _sentence(
-    score: float, point: OperatingPoint, above: float | None, below: float | None, pairs: tuple[int, int]
+    nouns: str, score: float, point: OperatingPoint, above: float | None, below: float | None, pairs: tuple[int, int]
 ) -> str:
     verb = "reach" if score >= point.threshold else "do not reach"
-    text = f"The faces score {score:.3f} and {verb} the {point.threshold:.3f} that are asked for."
+    text = f"The {nouns} score {score:.3f} and {verb} the {point.threshold:.3f} that are asked for."
     if above is None or below is None:
         return text
     share = _percent(above) if above > 0 else "none"
