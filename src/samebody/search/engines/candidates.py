@@ -208,15 +208,15 @@ class CandidateEngine(ABC):
             order = np.argsort(-upper, kind="stable")
             uppers.append(upper[order])
             places.append(place[order])
-        first = _exact(held, probes, [place[:k] for place in places])
+        first = exact_of(held, probes, [place[:k] for place in places])
         rest = []
         for upper, place, found in zip(uppers, places, first, strict=True):
             needed = np.partition(found, -k)[-k] if len(found) >= k else np.float32(-np.inf)
             rest.append(place[k:][upper[k:] >= needed])
-        second = _exact(held, probes, rest)
+        second = exact_of(held, probes, rest)
         for p in range(len(probes)):
             score = np.concatenate([first[p], second[p]])
-            record = _record_ids(held, np.concatenate([places[p][:k], rest[p]]))
+            record = record_ids_of(held, np.concatenate([places[p][:k], rest[p]]))
             good = score >= request.floor
             score, record = score[good], record[good]
             order = np.lexsort((record, -score))[:k]
@@ -229,7 +229,7 @@ def _bases(held: tuple[Held, ...]) -> NDArray[np.int64]:
     return np.array([each.base for each in held], dtype=np.int64)
 
 
-def _exact(
+def exact_of(
     held: tuple[Held, ...], probes: NDArray[np.float32], places: list[NDArray[np.int64]]
 ) -> list[NDArray[np.float32]]:
     """The scores of the rows ``places[p]`` for each probe p, read block by block in the order of the rows."""
@@ -254,7 +254,8 @@ def _exact(
     return np.split(scores, np.cumsum(lengths)[:-1])
 
 
-def _record_ids(held: tuple[Held, ...], places: NDArray[np.int64]) -> NDArray[np.int64]:
+def record_ids_of(held: tuple[Held, ...], places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The record ids at ``places`` (n,)."""
     if not held:
         return np.zeros(0, dtype=np.int64)
     block_of = np.searchsorted(_bases(held), places, side="right") - 1
