@@ -25,7 +25,7 @@ from samebody.types import Reason
 SOURCE = "source"
 """Attribute of a record: digest of what its template was made from."""
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".heic")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".avif")
 EYES = ("left", "right", "unknown")
 BATCH = 64
 LISTED = 20
@@ -377,12 +377,12 @@ class IrisEmbedder:
     @property
     def space(self) -> str:
         """Digest of the pipeline's space."""
-        return str(self._pipeline.space)
+        return self._pipeline.space.digest
 
     @property
     def size(self) -> int:
         """Columns of its codes."""
-        return int(self._pipeline.columns)
+        return self._pipeline.columns
 
     def embed(self, items: Iterable[Item]) -> Iterator[Embedded]:
         """One result for each item, in order."""
@@ -394,12 +394,12 @@ class IrisEmbedder:
         for item in items:
             try:
                 image = decode_image(item.path, limits=limits, role="eye")
+                encoding = self._pipeline.encode(image.pixels, eye=item.eye)  # type: ignore[arg-type]
             except SamebodyError as error:
                 if error.exit_code != 65:  # disk unreadable, decoder missing: not this picture's fault
                     raise
                 yield Embedded(item, reasons=(Reason(error.code, error.message, error.hint),))
                 continue
-            encoding = self._pipeline.encode(image.pixels, eye=item.eye)
             template = encoding.template
             if template is None:
                 reasons = tuple(reason for finding in encoding.findings for reason in finding.reasons)

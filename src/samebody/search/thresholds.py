@@ -285,7 +285,7 @@ class MeasuredRates:
                 f"{self.label} knows a false match rate of {fmr:.3g} or less only by extrapolation.",
                 hint="Allow extrapolated points, ask for a higher FPIR, or search with two modalities.",
             )
-        known = sorted({p.fmr for p in self._usable(True)})
+        known = sorted({p.fmr for p in self._usable(allow_extrapolated=True)})
         strictest = f"its strictest point for {self.population} is {known[0]:g}" if known else "it has no points"
         return ThresholdUnknownError(
             f"{self.label} has no operating point for a false match rate of {fmr:.3g} or less: {strictest}.",
