@@ -274,8 +274,8 @@ def as_markdown(rows: list[Row], machine: dict[str, Any]) -> str:
         "# Speed of the gallery",
         "",
         "Made by `python -m benchmarks.gallery_speed`. Templates are 128 numbers of float32, drawn at random. Every",
-        "batch is synced to the disk before it is acknowledged; the syncs are the virtual disk's of this machine, which",
-        "may acknowledge from a cache of its own.",
+        "batch is synced to the disk before it is acknowledged; the syncs are those of this machine's virtual disk,",
+        "which may acknowledge from a cache of its own.",
         "",
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
         f"Python {machine['python']}, numpy {machine['versions']['numpy']}; commit {machine['commit']}.",
