@@ -1,7 +1,7 @@
 """What the adapters of approximate engines share: which rows are in the index, exact scores of what it returns.
 
 An approximate engine may miss references; how many is measured against an exact one
-(:func:`samebody.search.engines.recall.compare_engines`), so its hits say ``exact=False`` and a miss bound of NaN. What
+(:func:`samebody.search.engines.recall.recall`), so its hits say ``exact=False`` and a miss bound of NaN. What
 it does return has the same scores as an exact engine gives, and deleted and excluded records are never among it.
 """
 
