@@ -87,11 +87,15 @@ def capture_eye(
     c = conditions or drawn
     geometry = _Geometry(identity, c)
     x, y = np.meshgrid(np.arange(c.width, dtype=np.float32) + 0.5, np.arange(c.height, dtype=np.float32) + 0.5)
-    rho, angle = geometry.polar(x, y)
+    rho: Grey = np.full(x.shape, 3.0, dtype=np.float32)
+    angle: Grey = np.zeros(x.shape, dtype=np.float32)
+    box = geometry.box(c.width, c.height)  # pixels further out belong to sclera and skin
+    rho[box], angle[box] = geometry.polar(x[box], y[box])
     pixel = 1.0 / max(geometry.ring, 1.0)
     inside_limbus = _step((1.0 - rho) / (1.6 * pixel))
     inside_pupil = _step(-rho / (0.7 * pixel))
-    eyeball = _iris(identity, c, rho, angle) * inside_limbus + _sclera(identity, rng, x, y, c) * (1 - inside_limbus)
+    eyeball = _sclera(identity, rng, x, y, c)
+    eyeball[box] += inside_limbus[box] * (_iris(identity, c, rho[box], angle[box]) - eyeball[box])
     eyeball = eyeball * (1 - inside_pupil) + (16.0 + 4.0 * (1 - c.dilation)) * inside_pupil
     upper, lower = lid_curves(identity, c)
     between = opening(upper, lower, c.width, c.height)
@@ -151,13 +155,22 @@ class _Geometry:
         cosine, sine = np.cos(self.turn), np.sin(self.turn)
         u, v = cosine * u + sine * v, (-sine * u + cosine * v) / self.aspect
         rho = np.full_like(u, 0.5)
-        for _ in range(5):  # circles between two circles that share no centre: a fixed point, contracting by the offset
+        for _ in range(4):  # circles between two circles that share no centre: a fixed point, contracting by the offset
             share = 1.0 - np.clip(rho, -0.5, 1.5)
             p, q = u - share * self.offset[0], v - share * self.offset[1]
             angle = np.arctan2(q, p)
             inner = self._radius(angle, 0)
             rho = (np.hypot(p, q) - inner) / (self._radius(angle, 1) - inner)
         return rho.astype(np.float32), angle.astype(np.float32)
+
+    def box(self, width: int, height: int) -> tuple[slice, slice]:
+        """Rows and columns of the picture within 1.3 radii of the centre of the limbus."""
+        reach = 1.3 * self.limbus
+        (x, y), sides = self.limbus_centre, []
+        for centre, size in ((y, height), (x, width)):
+            low = int(np.clip(centre - reach, 0, size - 1))
+            sides.append(slice(low, max(low + 1, int(np.clip(centre + reach, 1, size)))))
+        return sides[0], sides[1]
 
     def contour(self, rho: float) -> NDArray[np.float64]:
         """(256, 2) pixels of the contour at ``rho``; starts at the right of the picture."""

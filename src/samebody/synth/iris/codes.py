@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from samebody.kernels.compiling import compiled
 
 Words = NDArray[np.uint64]
 
@@ -97,7 +98,7 @@ class IrisCodePopulation:
         )
 
 
-@numba.njit(cache=True)
+@compiled
 def _next(state: Words) -> Any:
     """xorshift64* (Vigna 2016): 64 random bits; ``state`` (1,) moves on."""
     x = state[0]
@@ -108,7 +109,7 @@ def _next(state: Words) -> Any:
     return x * np.uint64(0x2545F4914F6CDD1D)
 
 
-@numba.njit(cache=True)
+@compiled
 def _mixed(x: Any) -> Any:
     """splitmix64: a well-mixed number out of a counter."""
     x = x + np.uint64(0x9E3779B97F4A7C15)
@@ -117,12 +118,12 @@ def _mixed(x: Any) -> Any:
     return x ^ (x >> np.uint64(31))
 
 
-@numba.njit(cache=True)
+@compiled
 def _seeded(state: Words, seed: Any, identity: Any, stream: Any) -> None:
     state[0] = _mixed(_mixed(_mixed(seed) ^ identity) ^ stream) | np.uint64(1)
 
 
-@numba.njit(cache=True)
+@compiled
 def _sticky(state: Words) -> Any:
     """64 fair bits of which each is the one a row (4 bits) lower, turned over with probability 1/64."""
     flips = _next(state) & _next(state) & _next(state) & _next(state) & _next(state) & _next(state)
@@ -134,7 +135,7 @@ def _sticky(state: Words) -> Any:
     return word
 
 
-@numba.njit(cache=True)
+@compiled
 def _dense(state: Words, share: float) -> Any:
     """64 bits that are 1 with probability ``share`` (in steps of 1/256), each like its neighbour rows."""
     level = np.int64(share * 256.0 + 0.5)
@@ -151,12 +152,12 @@ def _dense(state: Words, share: float) -> Any:
     return word
 
 
-@numba.njit(cache=True)
+@compiled
 def _uniform(state: Words) -> float:
     return float(_next(state) >> np.uint64(11)) / 9007199254740992.0
 
 
-@numba.njit(cache=True)
+@compiled
 def _normal(state: Words) -> float:
     """About normal: the sum of twelve uniform numbers."""
     total = -6.0
@@ -165,7 +166,7 @@ def _normal(state: Words) -> float:
     return total
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _draw(
     codes: Words,
     masks: Words,
@@ -194,7 +195,7 @@ def _draw(
         _masked(masks[row], state, occlusion, fragile)
 
 
-@numba.njit(cache=True)
+@compiled
 def _wrong(code: Words, state: Words, share: float) -> None:
     share = min(max(share, 0.0), 0.5)
     word = _dense(state, share)
@@ -204,7 +205,7 @@ def _wrong(code: Words, state: Words, share: float) -> None:
         code[column] ^= word
 
 
-@numba.njit(cache=True)
+@compiled
 def _turned(code: Words, scratch: Words, turn: int) -> None:
     columns = code.shape[0]
     for column in range(columns):
@@ -213,7 +214,7 @@ def _turned(code: Words, scratch: Words, turn: int) -> None:
         code[(column + turn) % columns] = scratch[column]
 
 
-@numba.njit(cache=True)
+@compiled
 def _masked(mask: Words, state: Words, occlusion: float, fragile: float) -> None:
     """Lids cover the outer rows above (3/4 of a turn) more than below (1/4); fragile bits lie in clumps."""
     columns = mask.shape[0]

@@ -91,10 +91,12 @@ def _crypts(rng: np.random.Generator, rho: Field, angles: int, collarette: Field
         base = float(collarette[int(centre * angles)])
         radius = base + abs(float(rng.normal(0.0, 0.13))) + 0.03
         width, height = float(rng.uniform(0.006, 0.022)), float(rng.uniform(0.025, 0.09))
-        d = np.abs(_around(angles, centre))[None, :] / width + np.abs(rho - radius) / height
         depth = float(rng.uniform(0.8, 2.4))
-        dark += depth / (1.0 + np.exp(np.minimum((d - 1.0) / 0.12, 50.0)))
-        dark -= 0.3 * depth * np.exp(-0.5 * ((d - 1.25) / 0.15) ** 2)
+        away = np.abs(_around(angles, centre))
+        near = np.flatnonzero(away < 4 * width)  # further out nothing of it is left
+        d = away[None, near] / width + np.abs(rho - radius) / height
+        dark[:, near] += depth / (1.0 + np.exp(np.minimum((d - 1.0) / 0.12, 50.0)))
+        dark[:, near] -= 0.3 * depth * np.exp(-0.5 * ((d - 1.25) / 0.15) ** 2)
     return np.asarray(dark, dtype=np.float32)
 
 
