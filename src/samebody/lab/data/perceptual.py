@@ -1,9 +1,9 @@
 """A perceptual hash of 256 bits: the signs of the lowest 16 x 16 cosine coefficients of a picture's luminance.
 
 Signs instead of comparisons with the median: then a mirrored or turned picture's hash is the same bits with some of
-them flipped or transposed, so turned copies are searched for without decoding anything again. Measured on FairFace: JPEG
-at quality 20-95 and scales of 0.3-2 move up to 20 bits (median 2); the nearest two different pictures of 3,000 are 65
-bits apart (docs/adr/0301).
+them flipped or transposed, so turned copies are searched for without decoding anything again. Measured on FairFace:
+JPEG at quality 20-95 and scales of 0.3-2 move up to 20 bits (median 2); the nearest two different pictures of 3,000 are
+65 bits apart (docs/adr/0301).
 """
 
 from __future__ import annotations

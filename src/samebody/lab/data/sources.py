@@ -276,7 +276,9 @@ def check_fields(fields: Fields, where: str) -> None:
     wrong += [name for name in fields if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name)]
     if wrong:
         raise SourceError(
-            where, [f"{name!r} is no field that can be given" for name in wrong], hint=f"Fields: {', '.join(DESCRIBED)}."
+            where,
+            [f"{name!r} is no field that can be given" for name in wrong],
+            hint=f"Fields: {', '.join(DESCRIBED)}.",
         )
 
 
@@ -362,7 +364,9 @@ def _list_shard(path: Path, options: SourceOptions, matcher: re.Pattern[str] | N
                 if not member.isreg():
                     continue
                 if suffix in PICTURES:
-                    items.append(MemberItem(str(path), member.offset_data, member.size, prefix + member.name, stamp, {}))
+                    items.append(
+                        MemberItem(str(path), member.offset_data, member.size, prefix + member.name, stamp, {})
+                    )
                 elif suffix == ".json":
                     handle = archive.extractfile(member)
                     fields = _sidecar(handle.read(1 << 20) if handle else b"", member.name, problems)
