@@ -91,7 +91,7 @@ def trace_edge(
     measured = radii[path] + pitch * _vertex(slope, path)
     weights = prior * strength**2
     # An ellipse first: what lies far from it is lash, lid or reflection, and the finer contour must not follow it.
-    coarse, robust = smooth_radii(measured, weights, min(order, 2), stiffness=max(stiffness, 3e-4), scale=1.5 * pitch)
+    coarse, robust = smooth_radii(measured, weights, min(order, 2), stiffness=max(stiffness, 2e-3), scale=pitch)
     if order > 2:
         near = np.exp(-(((measured - coarse) / (0.05 * coarse.mean() + pitch)) ** 2))
         fitted, robust = smooth_radii(measured, weights * near, order, stiffness=stiffness, scale=1.5 * pitch)

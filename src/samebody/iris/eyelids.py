@@ -29,6 +29,7 @@ class ParabolicLids(IrisStage):
         least_depth: float = Field(
             default=0.03, ge=0, lt=0.5, description="a lid reaching less far over the iris is none"
         )
+        least_step: float = Field(default=0.25, ge=0, le=1, description="step of a clear margin, share of the grey range")
         least_evidence: float = Field(default=0.25, ge=0, le=1, description="a margin less clear than this is none")
 
     takes = (EyeImage, PupilBoundary, LimbusCircle, Reflections)
@@ -61,7 +62,9 @@ class ParabolicLids(IrisStage):
         from_limbus = np.hypot(across[None, :], outward[:, None])
         from_pupil = np.hypot(x - pupil.centre[0], y - pupil.centre[1]) / pupil.radius
         step[(from_pupil < 1.25) | (y < 1) | (y > grey.shape[0] - 1)] = 0.0
-        typical = float(np.percentile(step[(from_limbus < 1.1)], 95)) + 1.0
+        # A step counts against the strongest around, and against the grey range: noise alone makes no lid.
+        low, high = np.percentile(smooth[from_limbus < 1.2], (10, 90))
+        typical = max(float(np.percentile(step[from_limbus < 1.1], 95)), options.least_step * float(high - low)) + 1.0
         reward = np.clip(step / typical, 0.0, 1.5) * np.where(from_limbus < 1.05, 1.0, 0.4)
         path = open_path(np.ascontiguousarray((1.5 - reward).T.astype(np.float32)))
         columns = np.arange(_COLUMNS)

@@ -29,9 +29,9 @@ class CirclePairLocator(IrisStage):
 
         working_side: int = Field(default=160, ge=96, le=320, description="longest side of the image searched, pixels")
         smallest_pupil: float = Field(default=0.014, gt=0, lt=0.2, description="smallest pupil radius")
-        largest_pupil: float = Field(default=0.16, gt=0.02, lt=0.5, description="largest pupil radius")
+        largest_pupil: float = Field(default=0.21, gt=0.02, lt=0.5, description="largest pupil radius")
         smallest_iris: float = Field(default=0.05, gt=0.01, lt=0.3, description="smallest iris radius")
-        largest_iris: float = Field(default=0.42, gt=0.1, lt=0.8, description="largest iris radius")
+        largest_iris: float = Field(default=0.5, gt=0.1, lt=0.8, description="largest iris radius")
         soft_step: float = Field(
             default=0.08, gt=0, lt=1, description="step, of the grey range, that counts half as edge"
         )
@@ -75,7 +75,7 @@ def flatten(small: NDArray[np.uint8]) -> Floats:
 
     The root spreads the dark values, so that a dark pupil in a dark iris still makes a step.
     """
-    opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     low, high = np.percentile(opened, (2, 95))
     level = (opened.astype(np.float32) - np.float32(low)) / np.float32(max(high - low, 8.0))
     return np.sqrt(np.clip(level, 0.0, 1.5) + np.float32(0.02))
@@ -87,40 +87,46 @@ def saturate(step: Floats, soft: float) -> Floats:
 
 
 def pupil_candidates(level: Floats, radii: list[float], soft: float, count: int) -> list[tuple[float, Circle]]:
-    """The ``count`` best dark discs (strength about -1 to 1, circle), best first, no two at nearly one place and size."""
-    height, width = level.shape
-    smooth = cv2.GaussianBlur(level, (0, 0), 0.8)
-    margin = int(np.ceil(radii[-1] * 1.35)) + 3
-    padded = cv2.copyMakeBorder(smooth, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
-    maps = np.full((len(radii), height, width), -2.0, dtype=np.float32)
-    square = smooth * smooth
-    angles = np.arange(_PUPIL_ANGLES) * (2 * np.pi / _PUPIL_ANGLES)
-    for index, radius in enumerate(radii):
-        stride = 2 if radius >= 4.0 else 1
-        rows, columns = -(-height // stride), -(-width // stride)
-        inner, outer = radius - max(1.0, 0.2 * radius), radius + max(1.0, 0.25 * radius)
-        total = np.zeros((rows, columns), dtype=np.float32)
-        for angle in angles:
-            step = _shifted(padded, margin, level.shape, outer * np.cos(angle), outer * np.sin(angle), stride)
-            step = step - _shifted(padded, margin, level.shape, inner * np.cos(angle), inner * np.sin(angle), stride)
-            total += saturate(step, soft)
-        disc = max(3, 2 * int(0.6 * radius) + 1)
-        inside = cv2.blur(smooth, (disc, disc), borderType=cv2.BORDER_REPLICATE)[::stride, ::stride]
-        second = cv2.blur(square, (disc, disc), borderType=cv2.BORDER_REPLICATE)[::stride, ::stride]
-        uneven = np.sqrt(np.maximum(second - inside * inside, 0.0))
-        total = total / len(angles) - 0.5 * np.clip(inside, 0.0, 1.0) - 2.0 * uneven
-        maps[index, ::stride, ::stride] = total
-    # Peaks are taken in bands of about an octave, so that a dark iris does not hide the pupil inside it.
-    found: list[tuple[float, Circle]] = []
+    """The ``count`` best dark discs (strength about -1 to 1, circle), best first, in bands of about an octave.
+
+    Bands keep a dark iris from hiding the pupil inside it, and each has bright spots removed up to a size that a
+    reflection on a pupil of that band may have.
+    """
     bands = max(1, round(np.log2(radii[-1] / radii[0])))
-    for part in np.array_split(np.arange(len(radii)), bands):
-        peak = maps[part].max(axis=0)
+    found: list[tuple[float, Circle]] = []
+    for band in np.array_split(np.asarray(radii), bands):
+        size = max(5, 2 * round(0.3 * float(band[0])) + 1)
+        opened = cv2.morphologyEx(level, cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
+        strength = np.stack([_disc_strength(opened, float(radius), soft) for radius in band])
+        peak = strength.max(axis=0)
         ys, xs = np.nonzero(peak >= cv2.dilate(peak, np.ones((5, 5), np.uint8)))
         order = np.argsort(-peak[ys, xs], kind="stable")[: -(-count // bands)]
         for y, x in zip(ys[order], xs[order], strict=True):
-            radius = radii[part[int(maps[part, y, x].argmax())]]
+            radius = float(band[int(strength[:, y, x].argmax())])
             found.append((float(peak[y, x]), Circle(float(x) + 0.5, float(y) + 0.5, radius)))
     return sorted(found, key=lambda entry: -entry[0])
+
+
+def _disc_strength(level: Floats, radius: float, soft: float) -> Floats:
+    """At each pixel, how much a dark disc of ``radius`` around it looks like a pupil; -2 where it was not looked."""
+    height, width = level.shape
+    smooth = cv2.GaussianBlur(level, (0, 0), 0.8)
+    stride = 1 if radius < 4.0 else 2 if radius < 14.0 else 3
+    inner, outer = radius - max(1.0, 0.2 * radius), radius + max(1.0, 0.25 * radius)
+    margin = int(np.ceil(outer)) + 2
+    padded = cv2.copyMakeBorder(smooth, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
+    total = np.zeros((-(-height // stride), -(-width // stride)), dtype=np.float32)
+    for angle in np.arange(_PUPIL_ANGLES) * (2 * np.pi / _PUPIL_ANGLES):
+        step = _shifted(padded, margin, level.shape, outer * np.cos(angle), outer * np.sin(angle), stride)
+        step = step - _shifted(padded, margin, level.shape, inner * np.cos(angle), inner * np.sin(angle), stride)
+        total += saturate(step, soft)
+    disc = max(3, 2 * int(0.6 * radius) + 1)
+    inside = cv2.blur(smooth, (disc, disc), borderType=cv2.BORDER_REPLICATE)[::stride, ::stride]
+    second = cv2.blur(smooth * smooth, (disc, disc), borderType=cv2.BORDER_REPLICATE)[::stride, ::stride]
+    uneven = np.sqrt(np.maximum(second - inside * inside, 0.0))
+    strength = np.full((height, width), -2.0, dtype=np.float32)
+    strength[::stride, ::stride] = total / _PUPIL_ANGLES - 0.5 * np.clip(inside, 0.0, 1.0) - 2.0 * uneven
+    return strength
 
 
 _PUPIL_ANGLES = 14
