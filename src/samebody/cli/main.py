@@ -19,6 +19,7 @@ COMMANDS = {
     "gallery": ("samebody.cli.gallery", "enrol people once, find them among many (1:N)"),
     "models": ("samebody.cli.models", "list, show, pull and check model records"),
     "data": ("samebody.cli.data", "data sets: ingest, check, clean, divide, describe, erase, label"),
+    "synth": ("samebody.cli.synth", "make attacks from bona fide pictures, to train and test with"),
     "evaluate": ("samebody.cli.evaluate", "measure scores, templates or models to the field's standards"),
     "compare-runs": ("samebody.cli.compare_runs", "compare two evaluation runs, check release gates"),
     "policy": ("samebody.cli.policy", "list and check policies"),

@@ -1,10 +1,11 @@
-"""Attacks synthesised from bona fide pictures: seeded, physically motivated, each with its species, family and parameters.
+"""Attacks synthesised from bona fide pictures: seeded, physically motivated, labelled with species and parameters.
 
 The runtime never imports this; torch is not needed.
 """
 
 from samebody.synth.attacks.capture import CaptureChain, draw_chain
 from samebody.synth.attacks.make import FRAMINGS, attack, bona_fide, families, pair
+from samebody.synth.attacks.mesh import misfit
 from samebody.synth.attacks.record import (
     BONA_FIDE,
     AttackInputError,
@@ -13,6 +14,7 @@ from samebody.synth.attacks.record import (
     Pair,
     Shot,
     Source,
+    generator,
 )
 
 __all__ = [
@@ -29,5 +31,7 @@ __all__ = [
     "bona_fide",
     "draw_chain",
     "families",
+    "generator",
+    "misfit",
     "pair",
 ]

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from samebody.synth.attacks.light import LUMINANCE, Light, Plane, raw_to_shown, to_raw
+from samebody.synth.attacks.light import Light, Plane, raw_to_shown, to_raw
 from samebody.synth.attacks.record import Draw
 from samebody.types import Pixels
 
@@ -71,7 +71,8 @@ class CaptureChain:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CaptureChain:
         """The chain that :meth:`to_dict` wrote."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        plain: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**plain)
 
 
 def draw_chain(random: np.random.Generator, *, camera: bool = True) -> CaptureChain:
@@ -105,9 +106,7 @@ def draw_chain(random: np.random.Generator, *, camera: bool = True) -> CaptureCh
 def through_lens(light: Light, chain: CaptureChain) -> Light:
     """Defocus and motion, before the sensor samples; ``light`` must not hold detail finer than its own pixels."""
     if chain.lens_sigma > 0.05:
-        light = np.asarray(
-            cv2.GaussianBlur(light, (0, 0), chain.lens_sigma, borderType=cv2.BORDER_REFLECT), np.float32
-        )
+        light = np.asarray(cv2.GaussianBlur(light, (0, 0), chain.lens_sigma, borderType=cv2.BORDER_REFLECT), np.float32)
     if chain.motion > 0.3:
         kernel = _line(chain.motion, chain.motion_angle)
         light = np.asarray(cv2.filter2D(light, -1, kernel, borderType=cv2.BORDER_REFLECT), np.float32)
@@ -117,8 +116,8 @@ def through_lens(light: Light, chain: CaptureChain) -> Light:
 def transfer(fx: NDArray[np.float64], fy: NDArray[np.float64], chain: CaptureChain) -> NDArray[np.float64]:
     """Modulation transfer of lens, motion and the sensor's square aperture at frequencies in cycles a sensor pixel.
 
-    Gaussian defocus exp(-2 pi^2 s^2 f^2), motion sinc(L f), aperture sinc(fx) sinc(fy) (Goodman, Introduction to Fourier
-    Optics, chapters 2 and 6). Frequencies beyond 0.5 are not cut: they are what the sensor folds back.
+    Gaussian defocus exp(-2 pi^2 s^2 f^2), motion sinc(L f), aperture sinc(fx) sinc(fy) (Goodman, Introduction to
+    Fourier Optics, chapters 2 and 6). Frequencies beyond 0.5 are not cut: they are what the sensor folds back.
     """
     along = fx * math.cos(chain.motion_angle) + fy * math.sin(chain.motion_angle)
     lens = np.exp(-2 * math.pi**2 * chain.lens_sigma**2 * (fx * fx + fy * fy))
@@ -144,9 +143,13 @@ def mean_shown(light: Light) -> NDArray[np.float64]:
 
 
 def expose(light: Light, chain: CaptureChain, target: NDArray[np.float64]) -> Light:
-    """Automatic exposure and white balance: gains that bring :func:`mean_shown` to ``target``, as far as they settle."""
-    gains = np.clip((target / mean_shown(light)) ** (2 * chain.settling), 0.2, 6.0)
-    return np.asarray(light * gains.astype(np.float32), np.float32)
+    """Automatic exposure and white balance: gains that bring :func:`mean_shown` near to ``target``."""
+    return np.asarray(light * gains(light, chain, target).astype(np.float32), np.float32)
+
+
+def gains(light: Light, chain: CaptureChain, target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The (3,) factors by which :func:`expose` changes red, green and blue."""
+    return np.asarray(np.clip((target / mean_shown(light)) ** (2 * chain.settling), 0.2, 6.0))
 
 
 def develop(light: Light, chain: CaptureChain, random: np.random.Generator) -> NDArray[np.float32]:
@@ -172,7 +175,8 @@ def develop(light: Light, chain: CaptureChain, random: np.random.Generator) -> N
         shown = _process(shown, chain)
     if chain.contrast > 0.01:
         part = np.clip(shown / 255, 0, 1)
-        shown = 255 * (part + np.float32(chain.contrast) * part * (1 - part) * (2 * part - 1))
+        curve = part + np.float32(chain.contrast) * part * (1 - part) * (2 * part - 1)
+        shown = np.asarray(255 * curve, np.float32)
     return shown
 
 
@@ -217,38 +221,39 @@ def decode(data: bytes) -> Pixels:
     return np.asarray(cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), 1), cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def sharpness(plane: Plane, where: NDArray[np.bool_] | None = None) -> float:
+def sharpness(plane: Plane, where: NDArray[np.uint8] | None = None) -> float:
     """Logarithm of the Laplacian's deviation on square-root light: what blur lowers and a raster raises.
 
-    ``where``: pixels that count; None counts all.
+    ``where``: not 0 where pixels count; None counts all.
     """
     edges = cv2.Laplacian(np.sqrt(np.maximum(plane, 0)), cv2.CV_32F, ksize=1)
-    if where is not None:
-        edges = edges[where]
-    return float(np.log(edges.std() + 1e-5))
+    spread = cv2.meanStdDev(edges, mask=where)[1][0, 0]
+    return float(np.log(spread + 1e-5))
+
+
+SHARPEST, SOFTEST = -2.0, 4.0
+"""Bounds of :func:`softened`, so that an extreme raster is not answered by an extreme picture."""
 
 
 def match_sharpness(
-    light: Light, wanted: float, where: NDArray[np.bool_] | None = None, steps: int = 7
-) -> tuple[Light, float]:
-    """``light`` blurred or sharpened until its :func:`sharpness` is ``wanted``, and by how much.
+    plane: Plane, wanted: float, where: NDArray[np.uint8] | None = None, *, sharpen: bool = True, steps: int = 8
+) -> float:
+    """The amount for :func:`softened` that brings the :func:`sharpness` of a luminance ``plane`` to ``wanted``.
 
-    The amount is a deviation in pixels where it is positive, the factor of an unsharp mask where it is negative; it stays
-    within -1.5 and 4, so that an extreme raster is not answered by an extreme picture.
+    It stays within :data:`SHARPEST` (0 without ``sharpen``) and :data:`SOFTEST`.
     """
-    plane = np.ascontiguousarray(light @ LUMINANCE)
-    low, high = -1.5, 4.0
+    low, high = (SHARPEST if sharpen else 0.0), SOFTEST
     for _ in range(steps):
         middle = (low + high) / 2
-        if sharpness(_softened(plane, middle), where) > wanted:
+        if sharpness(softened(plane, middle), where) > wanted:
             low = middle
         else:
             high = middle
-    amount = (low + high) / 2
-    return _softened(light, amount), amount
+    return (low + high) / 2
 
 
-def _softened(light: Light, amount: float) -> Light:
+def softened(light: Light, amount: float) -> Light:
+    """Blurred by a deviation of ``amount`` pixels where it is positive, sharpened by a factor where it is negative."""
     if amount > 0:
         return np.asarray(cv2.GaussianBlur(light, (0, 0), max(amount, 0.15), borderType=cv2.BORDER_REFLECT), np.float32)
     soft = cv2.GaussianBlur(light, (0, 0), 1.0, borderType=cv2.BORDER_REFLECT)

@@ -1,4 +1,4 @@
-"""Pictures that reach the verifier past its camera: generated, re-coded, interpolated, or passed on by a virtual camera.
+"""Pictures that reach the verifier past its camera: generated, interpolated, re-coded, or from a virtual camera.
 
 ``generated`` holds the traces of up-sampling networks (Odena et al., Deconvolution and checkerboard artifacts, 2016;
 Durall et al., Watch your up-convolution, 2020): ``transposed`` inserts zeros and filters unevenly, ``nearest`` repeats
@@ -38,7 +38,7 @@ def _halved(shown: Shown, factor: int) -> Shown:
     return np.asarray(cv2.resize(shown, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-# ------------------------------------------------------------------------------------------------------------- generated
+# ----------------------------------------------------------------------------------------------------------- generated
 
 
 def uneven_kernel(stride: int, unevenness: float, random: np.random.Generator) -> NDArray[np.float32]:
@@ -103,7 +103,9 @@ def latent(source: Source, other: Source | None, strength: float, draw: Draw) ->
     kept = draw.integer("kept_orders", 2, 3 + block // 4)
     coarse = coefficients * (order <= kept)[None, :, None, :, None]
     energy = np.sqrt(np.mean(np.square(coefficients - coarse), axis=(1, 3), keepdims=True))
-    invented = draw.random.standard_normal(coefficients.shape, dtype=np.float32) * (order > kept)[None, :, None, :, None]
+    invented = (
+        draw.random.standard_normal(coefficients.shape, dtype=np.float32) * (order > kept)[None, :, None, :, None]
+    )
     coarse = coarse + np.float32(draw.uniform("invented", 0.2, 0.9)) * energy * invented
     back = np.einsum("ua,iujvc,vb->iajbc", basis, coarse, basis, optimize=True).reshape(rows, columns, 3)
     out = cv2.GaussianBlur(np.ascontiguousarray(back[:height, :width], np.float32), (0, 0), 0.7)
@@ -119,7 +121,7 @@ def _cosines(size: int) -> NDArray[np.float32]:
     return np.asarray(rows, np.float32)
 
 
-# ------------------------------------------------------------------------------------------------------------- injection
+# ----------------------------------------------------------------------------------------------------------- injection
 
 
 def virtual_camera(source: Source, other: Source | None, strength: float, draw: Draw) -> Light:

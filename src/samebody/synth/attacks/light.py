@@ -57,6 +57,11 @@ def to_pixels(light: Light) -> Pixels:
     return np.asarray(np.rint(raw_to_shown(to_raw(light))), np.uint8)
 
 
+def luminance(light: Light, weights: NDArray[np.floating[Any]] = LUMINANCE) -> Plane:
+    """Weighted sum of the channels, (h, w)."""
+    return np.asarray(cv2.transform(light, np.asarray(weights, np.float32)[None, :]), np.float32)
+
+
 def mixed(light: Light, matrix: NDArray[np.floating[Any]]) -> Light:
     """Every pixel's colour multiplied by a 3x3 matrix."""
     return np.asarray(cv2.transform(light, np.asarray(matrix, np.float32)), np.float32)
@@ -102,7 +107,8 @@ def grain(shape: tuple[int, int], sigma: float, random: np.random.Generator) -> 
         field = cv2.warpAffine(field, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
     else:
         field = field[2 : 2 + height, 2 : 2 + width]
-    return np.asarray(field / max(float(field.std()), 1e-6), np.float32)
+    field *= np.float32(1 / max(float(cv2.meanStdDev(field)[1][0, 0]), 1e-6))
+    return np.asarray(field, np.float32)
 
 
 def _coarse_grid(shape: tuple[int, int], step: int) -> tuple[Plane, Plane]:
@@ -115,9 +121,7 @@ def enlarge(coarse: NDArray[np.float32], shape: tuple[int, int], step: int) -> N
     """A map sampled every ``step`` pixels at full size."""
     matrix = np.array([[float(step), 0, 0], [0, float(step), 0]])
     return np.asarray(
-        cv2.warpAffine(
-            coarse, matrix, (shape[1], shape[0]), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        ),
+        cv2.warpAffine(coarse, matrix, (shape[1], shape[0]), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
         np.float32,
     )
 

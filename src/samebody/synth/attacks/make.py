@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from samebody.synth.attacks import capture, injection, masks, prints, screens, swap
 from samebody.synth.attacks.capture import CaptureChain, draw_chain
-from samebody.synth.attacks.light import LUMINANCE, Light, raw_to_shown, to_raw
+from samebody.synth.attacks.light import LUMINANCE, Light, Plane, luminance, raw_to_shown, to_raw
 from samebody.synth.attacks.record import (
     BONA_FIDE,
     AttackInputError,
@@ -28,7 +28,7 @@ from samebody.synth.attacks.view import View, draw_view
 
 FRAMINGS = ("tight", "scene")
 LEAST_SIDE, MOST_SIDE = 64, 4096
-_LARGEST_SENSOR = 640
+_LARGEST_SENSOR = 576
 
 Recapture = Callable[[Scene, float, Draw], Light]
 """Light on the sensor of an instrument held before the camera."""
@@ -72,9 +72,7 @@ DIGITAL: Mapping[str, Mapping[str, Digital]] = MappingProxyType(
 
 def families() -> dict[str, tuple[str, ...]]:
     """Families by species. Those of one species work on different principles, so that one can be held out whole."""
-    return {
-        species: tuple(makers) for table in (RECAPTURED, WORN, DIGITAL) for species, makers in table.items()
-    }
+    return {species: tuple(makers) for table in (RECAPTURED, WORN, DIGITAL) for species, makers in table.items()}
 
 
 def attack(
@@ -120,8 +118,8 @@ def pair(
     """The picture :func:`attack` makes, and its bona fide twin.
 
     The twin is the source through the same view, camera, noise level, scaling and JPEG qualities. Its exposure has the
-    same target and its lens is defocused (or its picture sharpened) until both are equally sharp, so that size, JPEG quality,
-    blur and mean colour do not tell them apart. Arguments and errors as :func:`attack`.
+    same target and its lens is defocused (or its picture sharpened) until both are equally sharp, so that size, JPEG
+    quality, blur and mean colour do not tell them apart. Arguments and errors as :func:`attack`.
     """
     return _shoot(source, species, family, seed, strength, framing, size, other, twin=True)
 
@@ -150,7 +148,7 @@ def _check(seed: int, strength: float, framing: str, size: tuple[int, int] | Non
         raise AttackInputError(f"seeds count from 0, got {seed}.", hint="Give a whole number from 0.")
     if not (math.isfinite(strength) and 0 <= strength <= 1):
         raise AttackInputError(f"strength goes from 0 to 1, got {strength}.", hint="Give a number within.")
-    if size is not None and not (LEAST_SIDE <= min(size) and max(size) <= MOST_SIDE):
+    if size is not None and (min(size) < LEAST_SIDE or max(size) > MOST_SIDE):
         raise AttackInputError(
             f"pictures are {LEAST_SIDE} to {MOST_SIDE} pixels a side, got {size}.", hint="Choose a size within."
         )
@@ -172,15 +170,11 @@ def _shoot(
     if species not in known:
         raise AttackUnknownError(f"there is no species {species!r}.", hint=f"Known: {', '.join(known)}.")
     if family not in known[species]:
-        raise AttackUnknownError(
-            f"{species} has no family {family!r}.", hint=f"Known: {', '.join(known[species])}."
-        )
+        raise AttackUnknownError(f"{species} has no family {family!r}.", hint=f"Known: {', '.join(known[species])}.")
     given = strength if strength is not None else float(generator(seed, "strength", species, family).uniform(0.35, 1))
     _check(seed, given, framing, size)
     if species in DIGITAL and framing != "tight":
-        raise AttackUnknownError(
-            f"{species} is made after capture and has no scene.", hint="Leave framing at 'tight'."
-        )
+        raise AttackUnknownError(f"{species} is made after capture and has no scene.", hint="Leave framing at 'tight'.")
     scene = _scene(source, species, family, seed, framing, size, species not in DIGITAL)
     draw = Draw(generator(seed, "instrument", species, family))
     if species in RECAPTURED:
@@ -195,27 +189,43 @@ def _shoot(
         own = _resampled(scene, scene.light)
     target = _target(own, scene.chain)
     out = _final_shape(source, framing, size)
-    shot = _finish(light, target, scene, out, _label(species, family, seed, given, scene, draw.facts), "attack")
+    light, own, amounts = _equally_sharp(light, own, scene, target, twin=twin)
+    facts = {**draw.facts, "softened": amounts[0]}
+    shot = _finish(light, target, scene, out, _label(species, family, seed, given, scene, facts), "attack")
     if not twin:
         return Pair(shot, shot)
-    own, amount = _equally_sharp(own, light, scene, target)
-    facts = {"twin_of": [species, family], "softened": amount}
+    facts = {"twin_of": [species, family], "softened": amounts[1]}
     fair = _finish(own, target, scene, out, _label(BONA_FIDE, "capture", seed, 0.0, scene, facts), "bona fide")
     return Pair(fair, shot)
 
 
 def _equally_sharp(
-    own: Light, light: Light, scene: Scene, target: NDArray[np.float64]
-) -> tuple[Light, float]:
-    """The twin's light as sharp as the attack's, both as exposed."""
+    light: Light, own: Light, scene: Scene, target: NDArray[np.float64], *, twin: bool
+) -> tuple[Light, Light, tuple[float, float]]:
+    """The attack's and the twin's light, equally sharp as exposed, and how much each was softened for it.
+
+    It is the twin that is defocused or sharpened; only where a raster is harsher than any sharpening can answer, the
+    attack is softened by what is left. Where no twin is wanted, it is returned as it came.
+    """
     where = None
     if scene.framing != "tight":
-        where = scene.outside(*scene.grid) < -0.08 * min(scene.source.size)
-    theirs = capture.sharpness(capture.expose(light, scene.chain, target) @ LUMINANCE, where)
-    mine = capture.sharpness(capture.expose(own, scene.chain, target) @ LUMINANCE, where)
-    if abs(theirs - mine) < 0.02:
-        return own, 0.0
-    return capture.match_sharpness(own, theirs - mine + capture.sharpness(own @ LUMINANCE, where), where)
+        where = np.asarray(scene.outside(*scene.grid) < -0.08 * min(scene.source.size), np.uint8)
+
+    def exposed(plane_of: Light) -> Plane:
+        return luminance(plane_of, LUMINANCE * capture.gains(plane_of, scene.chain, target))
+
+    theirs, mine = exposed(light), exposed(own)
+    wanted = capture.sharpness(theirs, where)
+    most = capture.sharpness(capture.softened(mine, capture.SHARPEST), where)
+    less = 0.0
+    if wanted > most:
+        less = capture.match_sharpness(theirs, most, where, sharpen=False)
+        light = capture.softened(light, less)
+        wanted = most
+    if not twin or abs(wanted - capture.sharpness(mine, where)) < 0.02:
+        return light, own, (less, 0.0)
+    amount = capture.match_sharpness(mine, wanted, where)
+    return light, capture.softened(own, amount), (less, amount)
 
 
 def _label(

@@ -1,8 +1,8 @@
 """Paper worn on the face: whole masks and parts, printed and put on a mesh, in the source's own pixels.
 
-``paper_mask``: ``wrapped`` follows the wearer's mesh as a mask that was cut in and glued; ``cutout`` is a flat sheet with the
-face's outline held before the head. ``partial_mask``: ``patches`` are glued pieces over eyes, nose or mouth; ``band`` is
-one flat sheet over the upper or the lower half.
+``paper_mask``: ``wrapped`` follows the wearer's mesh as a mask that was cut in and glued; ``cutout`` is a flat sheet
+with the face's outline held before the head. ``partial_mask``: ``patches`` are glued pieces over eyes, nose or mouth;
+``band`` is one flat sheet over the upper or the lower half.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from samebody.synth.attacks import mesh
-from samebody.synth.attacks.light import LUMINANCE, Light, Plane, gamut, grain, mixed, soft_field, to_light
+from samebody.synth.attacks.light import Light, Plane, gamut, grain, luminance, mixed, soft_field, to_light
 from samebody.synth.attacks.mesh import Points
 from samebody.synth.attacks.prints import blue_noise, reflect, separate
 from samebody.synth.attacks.record import Draw, Source
@@ -28,11 +28,13 @@ def printed(light: Light, strength: float, draw: Draw) -> Light:
     contrast = strength * draw.uniform("drop_contrast", 0.05, 0.5)
     height, width = ink.shape[:2]
     mask = np.tile(blue_noise(), (height // 128 + 1, width // 128 + 1))[:height, :width]
-    drops = np.stack([(np.roll(mask, (37 * k, 61 * k), (0, 1)) < cover[..., k]) for k in range(4)], axis=-1)
-    lit = cv2.GaussianBlur(reflect(drops.astype(np.float32), np.ones(3)), (0, 0), draw.uniform("bleed", 0.5, 0.9))
-    even = reflect(cover, np.ones(3))
+    drops = np.stack([np.roll(mask, (37 * k, 61 * k), (0, 1)) < cover[k] for k in range(4)])
+    lit = cv2.GaussianBlur(reflect(drops.astype(np.float32)), (0, 0), draw.uniform("bleed", 0.5, 0.9))
+    even = reflect(cover)
     seen = even + np.float32(contrast) * (lit - even)
-    white = 1 - strength * (1 - np.array([draw.uniform("paper_red", 0.85, 1.0), 0.93, draw.uniform("paper_blue", 0.82, 1.0)]))
+    white = 1 - strength * (
+        1 - np.array([draw.uniform("paper_red", 0.85, 1.0), 0.93, draw.uniform("paper_blue", 0.82, 1.0)])
+    )
     paper = 1 + np.float32(strength * draw.uniform("fibre_contrast", 0.005, 0.03)) * grain(
         (height, width), draw.uniform("fibre_size", 0.5, 1.3), draw.random
     )
@@ -43,14 +45,12 @@ def printed(light: Light, strength: float, draw: Draw) -> Light:
 def _lit_like(sheet: Light, face: Light, cover: Plane) -> Light:
     """The sheet under the lamp that lights the face: its mean light is brought near to the face's."""
     weight = max(float(cover.sum()), 1.0)
-    own = float(((sheet @ LUMINANCE) * cover).sum()) / weight
-    wanted = float(((face @ LUMINANCE) * cover).sum()) / weight
+    own = float((luminance(sheet) * cover).sum()) / weight
+    wanted = float((luminance(face) * cover).sum()) / weight
     return np.asarray(sheet * np.float32(np.clip((wanted / max(own, 1e-4)) ** 0.7, 0.4, 2.5)), np.float32)
 
 
-def _put_on(
-    face: Light, sheet: Light, cover: Plane, size: float, strength: float, draw: Draw, *, lift: float
-) -> Light:
+def _put_on(face: Light, sheet: Light, cover: Plane, size: float, strength: float, draw: Draw, *, lift: float) -> Light:
     """``sheet`` over ``face`` where ``cover`` says: a shadow beside it, a white cut edge, then the paper.
 
     ``lift``: how far the paper stands off the skin, as a share of the face's size.
@@ -76,7 +76,10 @@ def _put_on(
 
 def _print_for(source: Source, other: Source | None) -> Source:
     """Whose face is printed: another person's, or the wearer's own."""
-    return source if other is None else other
+    if other is None:
+        return source
+    mesh.require_fit(source.mesh(), other.mesh())
+    return other
 
 
 def _jagged(points: Points, size: float, draw: Draw) -> Points:
@@ -164,7 +167,13 @@ def cutout(source: Source, other: Source | None, strength: float, draw: Draw) ->
     cover = _holes(cover, eyes, draw)
     lit = 1 + np.float32(strength * draw.uniform("unevenness", 0.02, 0.2)) * soft_field(source.size, 1.5, draw.random)
     return _put_on(
-        own, _lit_like(sheet, own, cover) * lit[..., None], cover, size, strength, draw, lift=draw.uniform("lift", 0.02, 0.08)
+        own,
+        _lit_like(sheet, own, cover) * lit[..., None],
+        cover,
+        size,
+        strength,
+        draw,
+        lift=draw.uniform("lift", 0.02, 0.08),
     )
 
 
@@ -195,7 +204,9 @@ def patches(source: Source, other: Source | None, strength: float, draw: Draw) -
         shift = draw.random.normal(0, 0.012 * size, 2)
         cover = np.maximum(cover, mesh.polygon_mask(_jagged(hull, size, draw) + shift, source.size, 0.3))
     cover *= maps[2]
-    return _put_on(own, _lit_like(sheet, own, cover), cover, size, strength, draw, lift=draw.uniform("lift", 0.004, 0.02))
+    return _put_on(
+        own, _lit_like(sheet, own, cover), cover, size, strength, draw, lift=draw.uniform("lift", 0.004, 0.02)
+    )
 
 
 def band(source: Source, other: Source | None, strength: float, draw: Draw) -> Light:

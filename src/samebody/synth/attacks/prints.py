@@ -1,7 +1,7 @@
 """Prints before a camera: paper, ink and its raster, bending and folds. Three families on three principles.
 
-``halftone``: clustered dots on rotated screens, as lasers and presses print; a dot's coverage after lens and aperture is
-looked up by tone and phase. ``inkjet``: dispersed droplets by a blue-noise mask, rastered finer than the sensor and
+``halftone``: clustered dots on rotated screens, as lasers and presses print; a dot's coverage after lens and aperture
+is looked up by tone and phase. ``inkjet``: dispersed droplets by a blue-noise mask, rastered finer than the sensor and
 averaged. ``photo``: continuous dyes on photographic paper: no dots, a gloss, an embossed or smooth surface.
 """
 
@@ -10,14 +10,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from samebody.synth.attacks.capture import transfer
-from samebody.synth.attacks.light import Light, Plane, gamut, grain, mixed, soft_field
+from samebody.synth.attacks.light import Light, Plane, gamut, grain, luminance, mixed, soft_field
 from samebody.synth.attacks.record import Draw
 from samebody.synth.attacks.scene import Scene, reflections
 from samebody.synth.attacks.view import sample
@@ -28,35 +27,38 @@ ANGLES = (15.0, 75.0, 0.0, 45.0)
 INKS = np.array([[0.03, 0.38, 0.62], [0.62, 0.05, 0.22], [0.85, 0.72, 0.04], [0.025, 0.025, 0.028]])
 """Linear reflectance (red, green, blue) of cyan, magenta, yellow and black at full coverage on white paper."""
 
-_TONES, _PHASES = 24, 24
+_TONES, _PHASES = 33, 24
 
 
-# -------------------------------------------------------------------------------------------------------- ink and paper
+# ------------------------------------------------------------------------------------------------------- ink and paper
 
 
 def separate(light: Light, black_share: float) -> NDArray[np.float32]:
-    """Coverage 0-1 of cyan, magenta, yellow and black, (..., 4), with ``black_share`` of the grey printed in black.
+    """Coverage 0-1 of cyan, magenta, yellow and black, (4, h, w), with ``black_share`` of the grey printed in black.
 
     Coverage is chosen on square-root light, about what a printer's tone curve does with its dot gain.
     """
     wanted = np.sqrt(np.clip(light, 0, 1))
-    missing = 1 - wanted * wanted * (1 - np.float32(0.25) * (1 - wanted))
-    black = np.float32(black_share) * missing.min(axis=-1, keepdims=True) ** 2
-    colours = (missing - black) / np.maximum(1 - black, 1e-3)
-    return np.asarray(np.clip(np.concatenate([colours, black], axis=-1), 0, 1), np.float32)
+    missing = cv2.split(np.asarray(1 - wanted * wanted * (1 - np.float32(0.25) * (1 - wanted)), np.float32))
+    least = np.minimum(np.minimum(missing[0], missing[1]), missing[2])
+    black = np.float32(black_share) * least * least
+    over = 1 / np.maximum(1 - black, 1e-3)
+    planes = [(plane - black) * over for plane in missing]
+    return np.asarray(np.clip(np.stack([*planes, black]), 0, 1), np.float32)
 
 
-def reflect(coverage: NDArray[np.float32], paper: NDArray[np.floating[Any]]) -> Light:
-    """Light a white lamp finds back from inks that cover ``coverage`` (..., 4), each over the others at random.
+def reflect(coverage: NDArray[np.float32]) -> Light:
+    """Light a white lamp finds back from inks that cover ``coverage`` (4, h, w), each over the others at random.
 
     The product of (1 - a) + a R over the inks is Neugebauer's equation with Demichel's coverages.
     """
-    out = np.empty((*coverage.shape[:-1], 3), np.float32)
-    out[...] = np.asarray(paper, np.float32)
-    for ink in range(4):
-        for channel in range(3):
-            out[..., channel] *= 1 - coverage[..., ink] * np.float32(1 - INKS[ink, channel])
-    return out
+    channels = []
+    for channel in range(3):
+        plane = 1 - coverage[0] * np.float32(1 - INKS[0, channel])
+        for ink in range(1, 4):
+            plane *= 1 - coverage[ink] * np.float32(1 - INKS[ink, channel])
+        channels.append(plane)
+    return np.asarray(cv2.merge(channels), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +91,7 @@ def bend(scene: Scene, strength: float, draw: Draw) -> Sheet:
     middle = (width / 2, height / 2)
     across = (sx - middle[0]) * math.cos(angle) + (sy - middle[1]) * math.sin(angle)
     slope = np.clip(across / longer * 2 * curl, -0.9, 0.9)
-    shade = np.sqrt(1 - slope * slope) + np.float32(0.6 * lamp) * slope
+    shade = np.asarray(np.sqrt(1 - slope * slope) + np.float32(0.6 * lamp) * slope, np.float32)
     if abs(curl) > 1e-3:
         arc = np.arcsin(slope) * np.float32(longer / (2 * curl))
         sx = sx + (arc - across) * np.float32(math.cos(angle))
@@ -154,7 +156,7 @@ def fibres(scene: Scene, strength: float, draw: Draw, roughness: tuple[float, fl
     return np.asarray(1 + np.float32(amount) * field, np.float32)
 
 
-# ------------------------------------------------------------------------------------------------------------ the raster
+# ---------------------------------------------------------------------------------------------------------- the raster
 
 
 @lru_cache(maxsize=1)
@@ -188,14 +190,13 @@ def clustered(
     table = _seen_dots(dots * rotation @ scene.view.jacobian(), scene)
     u = (sheet.sx * np.float32(rotation[0, 0]) + sheet.sy * np.float32(rotation[0, 1])) * np.float32(dots)
     v = (sheet.sx * np.float32(rotation[1, 0]) + sheet.sy * np.float32(rotation[1, 1])) * np.float32(dots)
-    column = ((u - np.floor(u)) * _PHASES).astype(np.int32) % _PHASES
-    row = ((v - np.floor(v)) * _PHASES).astype(np.int32) % _PHASES
-    place = np.clip(tone, 0, 1) * np.float32(_TONES - 1)
-    lower = np.minimum(place.astype(np.int32), _TONES - 2)
-    part = place - lower
-    index = (lower * _PHASES + row) * _PHASES + column
-    flat = table.ravel()
-    seen = np.take(flat, index) * (1 - part) + np.take(flat, index + _PHASES * _PHASES) * part
+    column = ((u - np.floor(u)) * np.float32(_PHASES)).astype(np.int32)
+    row = ((v - np.floor(v)) * np.float32(_PHASES)).astype(np.int32)
+    np.minimum(column, _PHASES - 1, out=column)
+    np.minimum(row, _PHASES - 1, out=row)
+    level = (tone * np.float32(_TONES - 1) + np.float32(0.5)).astype(np.int32)
+    seen = np.take(table.ravel(), (level * _PHASES + row) * _PHASES + column)
+    seen += tone - level * np.float32(1 / (_TONES - 1))  # what rounding the tone took away
     return np.asarray(np.clip(tone + np.float32(strength) * (seen - tone), 0, 1), np.float32)
 
 
@@ -216,7 +217,15 @@ def blue_noise(size: int = 128) -> NDArray[np.float32]:
     return np.asarray(field, np.float32)
 
 
-# ---------------------------------------------------------------------------------------------------------- the families
+@lru_cache(maxsize=1)
+def _overprints() -> NDArray[np.float32]:
+    """Light of every overprint of the four inks, (1, 256, 3); bit k of the index says that ink k is there."""
+    bits = (np.arange(256)[:, None] >> np.arange(4)[None, :]) & 1
+    light = np.prod(np.where(bits[..., None] == 1, INKS[None], 1.0), axis=1)
+    return np.asarray(light[None], np.float32)
+
+
+# -------------------------------------------------------------------------------------------------------- the families
 
 
 def _ink_light(light: Light, strength: float, draw: Draw) -> Light:
@@ -244,7 +253,7 @@ def halftone(scene: Scene, strength: float, draw: Draw) -> Light:
     paper = paper_colour(strength, draw)
     ink = _ink_light(scene.light, strength, draw)
     if grey:
-        plain = ink @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+        plain = luminance(ink)
         ink = ink + np.float32(strength) * (plain[..., None] - ink)
     black = draw.uniform("black_share", 0.5, 1.0)
     shown = scene.lens(sample(ink, sheet.sx, sheet.sy, scene.view.scale))
@@ -253,11 +262,11 @@ def halftone(scene: Scene, strength: float, draw: Draw) -> Light:
     spread = draw.uniform("register_error", 0.0, 0.5)
     seen = np.empty_like(cover)
     for ink_index in range(4):
-        seen[..., ink_index] = clustered(
-            cover[..., ink_index], scene, sheet, dots, ANGLES[ink_index] + turn, strength * (1 - 0.15 * spread)
+        seen[ink_index] = clustered(
+            cover[ink_index], scene, sheet, dots, ANGLES[ink_index] + turn, strength * (1 - 0.15 * spread)
         )
     toner = 1 + strength * draw.uniform("dot_gain", -0.05, 0.22)
-    printed = shown + np.float32(strength) * (reflect(np.clip(seen * np.float32(toner), 0, 1), np.ones(3)) - shown)
+    printed = shown + np.float32(strength) * (reflect(np.clip(seen * np.float32(toner), 0, 1)) - shown)
     printed = printed * paper.astype(np.float32) * fibres(scene, strength, draw, (0.005, 0.03))[..., None]
     return _finish(scene, printed, sheet, draw, strength, gloss=draw.uniform("gloss", 0.05, 0.4))
 
@@ -276,28 +285,29 @@ def inkjet(scene: Scene, strength: float, draw: Draw) -> Light:
     shown = scene.lens(sample(_ink_light(scene.light, strength, draw), sheet.sx, sheet.sy, scene.view.scale))
     cover = separate(shown, black)
     height, width = scene.shape
-    fine = cv2.resize(cover, (finer * width, finer * height), interpolation=cv2.INTER_LINEAR)
-    per_source = np.float32(drops * scene.view.scale)
     size = (finer * width, finer * height)
-    mask = blue_noise()
-    x = cv2.resize(sheet.sx, size, interpolation=cv2.INTER_LINEAR) * per_source
-    y = cv2.resize(sheet.sy, size, interpolation=cv2.INTER_LINEAR) * per_source
-    column, row = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
-    lit = np.ones((*fine.shape[:2], 3), np.float32)
+    per_source = np.float32(drops * scene.view.scale)
+    column = np.floor(cv2.resize(sheet.sx, size, interpolation=cv2.INTER_LINEAR) * per_source).astype(np.int32) & 127
+    row = np.floor(cv2.resize(sheet.sy, size, interpolation=cv2.INTER_LINEAR) * per_source).astype(np.int32) & 127
+    place = row * 128 + column
+    mask = np.asarray(np.clip(blue_noise() * 255 + 0.5, 1, 255), np.uint8)
+    inks = np.zeros(place.shape, np.uint8)
     for ink in range(4):
-        place = ((row + 37 * ink) & 127) * 128 + ((column + 61 * ink) & 127)
-        drop = (np.take(mask.ravel(), place) < fine[..., ink]).astype(np.float32)
-        for channel in range(3):
-            lit[..., channel] *= 1 - drop * np.float32(1 - INKS[ink, channel])
+        level = np.take(np.roll(mask, (37 * ink, 61 * ink), (0, 1)).ravel(), place)
+        wanted = cv2.resize(np.asarray(cover[ink] * 255 + 0.5, np.uint8), size, interpolation=cv2.INTER_LINEAR)
+        inks |= np.asarray(level <= wanted, np.uint8) << ink
+    lit = np.asarray(cv2.LUT(cv2.merge([inks, inks, inks]), _overprints()), np.float32)
     sigma = finer * math.sqrt((0.4 * bleed / drops) ** 2 + scene.chain.lens_sigma**2)
     lit = cv2.GaussianBlur(lit, (0, 0), max(sigma, 0.3))
     seen = cv2.resize(lit, (width, height), interpolation=cv2.INTER_AREA)
-    even = reflect(cover, np.ones(3))
+    even = reflect(cover)
     printed = shown + np.float32(strength) * (even + np.float32(contrast) * (seen - even) - shown)
     stripes = np.sin(sheet.sy * np.float32(2 * math.pi / band_rows) + draw.random.uniform(0, 6.28))
     printed *= (1 + np.float32(strength * band) * np.sign(stripes) * np.abs(stripes) ** 0.3)[..., None]
     printed = printed * paper.astype(np.float32) * fibres(scene, strength, draw, (0.01, 0.05))[..., None]
-    return _finish(scene, np.asarray(printed, np.float32), sheet, draw, strength, gloss=draw.uniform("gloss", 0.0, 0.25))
+    return _finish(
+        scene, np.asarray(printed, np.float32), sheet, draw, strength, gloss=draw.uniform("gloss", 0.0, 0.25)
+    )
 
 
 def photo(scene: Scene, strength: float, draw: Draw) -> Light:

@@ -187,19 +187,27 @@ class Draw:
 
     def uniform(self, name: str, low: float, high: float) -> float:
         """Uniform between two bounds."""
-        return self.note(name, float(self.random.uniform(low, high)))
+        value = float(self.random.uniform(low, high))
+        self.note(name, value)
+        return value
 
     def log_uniform(self, name: str, low: float, high: float) -> float:
         """Uniform in the logarithm."""
-        return self.note(name, math.exp(self.random.uniform(math.log(low), math.log(high))))
+        value = math.exp(self.random.uniform(math.log(low), math.log(high)))
+        self.note(name, value)
+        return value
 
     def normal(self, name: str, deviation: float, limit: float = 2.5) -> float:
         """Normal about 0, cut at ``limit`` deviations."""
-        return self.note(name, float(np.clip(self.random.standard_normal(), -limit, limit)) * deviation)
+        value = float(np.clip(self.random.standard_normal(), -limit, limit)) * deviation
+        self.note(name, value)
+        return value
 
     def flag(self, name: str, share: float) -> bool:
         """True in ``share`` of the cases."""
-        return self.note(name, bool(self.random.random() < share))
+        value = bool(self.random.random() < share)
+        self.note(name, value)
+        return value
 
     def choice(self, name: str, options: Sequence[Any], weights: Sequence[float] | None = None) -> Any:
         """One of ``options``."""
@@ -208,7 +216,9 @@ class Draw:
 
     def integer(self, name: str, low: int, high: int) -> int:
         """Uniform whole number, both ends included."""
-        return self.note(name, int(self.random.integers(low, high + 1)))
+        value = int(self.random.integers(low, high + 1))
+        self.note(name, value)
+        return value
 
     def note(self, name: str, value: Any) -> Any:
         """Keep ``value`` under ``name`` and return it."""

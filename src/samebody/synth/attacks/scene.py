@@ -1,4 +1,4 @@
-"""A sheet or a screen in front of a camera: its picture, its edge, what lies behind it, and the fingers that hold it."""
+"""A sheet or a screen in front of a camera: its picture, its edge, what lies behind it, the fingers that hold it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ class Scene:
         """Distance in source pixels to the edge of the picture grown by ``margins`` (x, y), negative inside."""
         height, width = self.source.size
         x, y = margins
-        return np.maximum(np.maximum(-sx - x, sx - width - x), np.maximum(-sy - y, sy - height - y))
+        far = np.maximum(np.maximum(-sx - x, sx - width - x), np.maximum(-sy - y, sy - height - y))
+        return np.asarray(far, np.float32)
 
     def cover(self, distance: Plane) -> Plane:
         """1 where ``distance`` (source pixels) is negative, 0 where it is positive, a sensor pixel's ramp between."""
@@ -152,8 +153,8 @@ def bona_fide_light(scene: Scene, worn: Light | None = None) -> Light:
 
     ``worn``: the person's light with a mask on, in the source's pixels; None for the source as it is.
 
-    In a scene the picture's border is carried on outwards, ever softer, until the room is seen, so that no straight edge
-    stands where an attack has its border. Hair and shoulders cut by the source's own crop are not made up.
+    In a scene the picture's border is carried on outwards, ever softer, until the room is seen, so that no straight
+    edge stands where an attack has its border. Hair and shoulders cut by the source's own crop are not made up.
     """
     sx, sy = scene.grid
     inside = scene.show(scene.light if worn is None else worn)
@@ -166,7 +167,9 @@ def bona_fide_light(scene: Scene, worn: Light | None = None) -> Light:
     height, width = scene.source.size
     x = np.maximum(np.maximum(inset - sx, sx - width + inset), 0)
     y = np.maximum(np.maximum(inset - sy, sy - height + inset), 0)
-    distance = (np.hypot(x, y) - np.float32(inset)) / np.float32(side)  # to a rounded rectangle, so that no corner is seen
+    distance = (np.hypot(x, y) - np.float32(inset)) / np.float32(
+        side
+    )  # to a rounded rectangle, so that no corner is seen
 
     def ramp(low: float, high: float) -> Light:
         part = np.clip((distance - low) / (high - low), 0, 1)
@@ -219,7 +222,11 @@ def reflections(scene: Scene, draw: Draw, *, gloss: float) -> Light:
             draw.uniform("window_height", 0.1, 0.4) * longer,
         )
         pane = window(
-            scene.shape, centre, half, draw.normal("window_angle", 0.2), draw.log_uniform("window_soft", 0.012, 0.08) * longer
+            scene.shape,
+            centre,
+            half,
+            draw.normal("window_angle", 0.2),
+            draw.log_uniform("window_soft", 0.012, 0.08) * longer,
         )
         out += pane[..., None] * colour[::-1] * np.float32(draw.log_uniform("window_light", 0.04, 0.45) * gloss)
     return out

@@ -67,7 +67,7 @@ def banding(rows: int, strength: float, draw: Draw, *, share: float, depth: tupl
     return np.asarray(1 + np.float32(strength * amount) * (lit[:, None] - 1), np.float32)
 
 
-# ------------------------------------------------------------------------------------------------------------ the grids
+# ----------------------------------------------------------------------------------------------------------- the grids
 
 
 def stripe_cell(fill: float, gap: float, samples: int = CELL) -> NDArray[np.float64]:
@@ -110,12 +110,10 @@ def diamond_cell(radius: float, samples: int = 2 * CELL) -> NDArray[np.float32]:
 
 def _wrapped_blur(cell: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     """A periodic cell blurred in place; ``sigma`` in repeats."""
-    size = cell.shape[0]
-    reach = min(3.0 * sigma, 1.5)
-    margin = math.ceil(reach * size)
-    tile = np.pad(cell, ((margin, margin), (margin, margin), (0, 0)), mode="wrap")
-    blurred = cv2.GaussianBlur(tile, (0, 0), max(sigma * size, 0.05))
-    return np.asarray(blurred[margin : margin + size, margin : margin + size], np.float32)
+    frequency = np.fft.fftfreq(cell.shape[0], 1 / cell.shape[0])
+    passed = np.exp(-2 * math.pi**2 * sigma**2 * (frequency[:, None] ** 2 + frequency[None, :] ** 2))
+    blurred = np.fft.ifft2(np.fft.fft2(cell, axes=(0, 1)) * passed[..., None], axes=(0, 1)).real
+    return np.asarray(blurred, np.float32)
 
 
 def seen_cell(cell: NDArray[np.float64], device: NDArray[np.float64], scene: Scene) -> NDArray[np.float32]:
@@ -160,7 +158,7 @@ def _finish(scene: Scene, emitted: Light, grid: Light | None, draw: Draw, streng
     return np.asarray(light + np.float32(strength) * mirrored, np.float32)
 
 
-# ---------------------------------------------------------------------------------------------------------- the families
+# -------------------------------------------------------------------------------------------------------- the families
 
 
 def lcd(scene: Scene, strength: float, draw: Draw) -> Light:

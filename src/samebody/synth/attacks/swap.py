@@ -1,9 +1,10 @@
 """Faces swapped and morphed by landmarks, in the source's own pixels.
 
-``face_swap``: ``mesh`` warps the other face triangle by triangle and fades it in; ``poisson`` moves it as a whole and solves
-for its gradients (Perez et al., Poisson image editing, 2003); ``decoder`` pastes a small, smooth face as an auto-encoder
-returns it. ``morph``: ``landmark`` averages both whole pictures on their mean mesh; ``splice`` puts the morphed inner face
-into one of the pictures; ``pyramid`` takes coarse detail from one and fine detail from the other (Burt and Adelson, 1983).
+``face_swap``: ``mesh`` warps the other face triangle by triangle and fades it in; ``poisson`` moves it as a whole and
+solves for its gradients (Perez et al., Poisson image editing, 2003); ``decoder`` pastes a small, smooth face as an
+auto-encoder returns it. ``morph``: ``landmark`` averages both whole pictures on their mean mesh; ``splice`` puts the
+morphed inner face into one of the pictures; ``pyramid`` takes coarse detail from one and fine detail from the other
+(Burt and Adelson, 1983).
 
 The identity is always swapped or mixed; ``strength`` is how much of the seams, colours and lost detail is left.
 """
@@ -20,11 +21,10 @@ from samebody.synth.attacks.mesh import Points
 from samebody.synth.attacks.record import AttackInputError, Draw, Source
 
 
-def _second(other: Source | None) -> Source:
+def _second(source: Source, other: Source | None) -> Source:
     if other is None:
-        raise AttackInputError(
-            "a swap or a morph needs a second person.", hint="Give other=Source(pixels, landmarks)."
-        )
+        raise AttackInputError("a swap or a morph needs a second person.", hint="Give other=Source(pixels, landmarks).")
+    mesh.require_fit(source.mesh(), other.mesh())
     return other
 
 
@@ -37,12 +37,12 @@ def _face_cover(points: Points, shape: tuple[int, int], inner: float, feather: f
     return mesh.polygon_mask(mesh.grown(points[list(mesh.OVAL)], inner), shape, feather)
 
 
-# ------------------------------------------------------------------------------------------------------------------ swap
+# ---------------------------------------------------------------------------------------------------------------- swap
 
 
 def swap_mesh(source: Source, other: Source | None, strength: float, draw: Draw) -> Light:
     """The other person's face warped on the source's mesh and faded in."""
-    second = _second(other)
+    second = _second(source, other)
     own, points = to_light(source.pixels), source.mesh()
     target = _anchors(source)
     maps = mesh.warp_maps(target, _anchors(second), mesh.triangles(target), source.size)
@@ -57,7 +57,7 @@ def swap_mesh(source: Source, other: Source | None, strength: float, draw: Draw)
 
 def swap_poisson(source: Source, other: Source | None, strength: float, draw: Draw) -> Light:
     """The other person's face moved by one affine map and blended by its gradients."""
-    second = _second(other)
+    second = _second(source, other)
     points, size = source.mesh(), mesh.face_size(source.mesh())
     affine = mesh.fitted_affine(_anchors(second), _anchors(source))
     placed = to_pixels(mesh.moved(to_light(second.pixels), affine, source.size))
@@ -80,7 +80,7 @@ def swap_poisson(source: Source, other: Source | None, strength: float, draw: Dr
 def solve_gradients(face: NDArray[np.uint8], around: NDArray[np.uint8], where: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """``face`` inside ``where`` with its own gradients and the values of ``around`` on the border.
 
-    Laplace's equation for the difference on the border, relaxed from coarse to fine: the membrane of Perez et al. (2003).
+    Laplace's equation for the difference on the border, relaxed from coarse to fine: the membrane of Perez et al.
     """
     difference = around.astype(np.float32) - face
     membrane = _membrane(difference, where.astype(np.float32))
@@ -105,15 +105,15 @@ def _membrane(values: NDArray[np.float32], inside: Plane, steps: int = 12) -> ND
         start = cv2.resize(low, (width, height), interpolation=cv2.INTER_LINEAR)
         start = np.where(inside[..., None] > 0.5, start, values).astype(np.float32)
     kernel = np.array([[0, 0.25, 0], [0.25, 0, 0.25], [0, 0.25, 0]], np.float32)
-    mask = (inside > 0.5)[..., None]
-    for _ in range(steps):
-        start = np.where(mask, cv2.filter2D(start, -1, kernel, borderType=cv2.BORDER_REPLICATE), start)
+    mask = np.asarray(inside > 0.5, np.uint8)
+    for _ in range(steps if max(height, width) < 100 else steps // 2):  # fine levels have little left to do
+        cv2.copyTo(cv2.filter2D(start, -1, kernel, borderType=cv2.BORDER_REPLICATE), mask, start)
     return np.asarray(start, np.float32)
 
 
 def swap_decoder(source: Source, other: Source | None, strength: float, draw: Draw) -> Light:
     """A small smooth face, as an auto-encoder for one person returns it, enlarged into its place."""
-    second = _second(other)
+    second = _second(source, other)
     own, points = to_light(source.pixels), source.mesh()
     size = mesh.face_size(points)
     target = _anchors(source)
@@ -132,14 +132,14 @@ def swap_decoder(source: Source, other: Source | None, strength: float, draw: Dr
     if draw.flag("square_mask", 0.4):
         low_corner, high_corner = outline.min(axis=0), outline.max(axis=0)
         inset = 0.1 * (high_corner - low_corner)
-        x0, y0, x1, y1 = *(low_corner + inset), *(high_corner - inset)
-        outline = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+        a, b = low_corner + inset, high_corner - inset
+        outline = np.array([a, (b[0], a[1]), b, (a[0], b[1])])
     feather = size * (0.06 - strength * draw.uniform("hard_edge", 0.0, 0.05))
     cover = mesh.polygon_mask(mesh.grown(outline, draw.uniform("inner", 0.88, 1.0)), source.size, feather) * maps[2]
     return np.asarray(own + cover[..., None] * (np.maximum(face, 0) - own), np.float32)
 
 
-# ----------------------------------------------------------------------------------------------------------------- morph
+# --------------------------------------------------------------------------------------------------------------- morph
 
 
 def _aligned(source: Source, second: Source) -> tuple[Light, Points, Light, Points]:
@@ -169,7 +169,7 @@ def _mean_oval(mean: Points) -> Points:
 
 def morph_landmark(source: Source, other: Source | None, strength: float, draw: Draw) -> Light:
     """Both whole pictures averaged on their mean mesh: hair and shoulders of both are seen, faintly."""
-    second = _second(other)
+    second = _second(source, other)
     share = draw.uniform("share_of_second", 0.3, 0.7)
     one, two, mean, _ = _on_mean(source, second, share, whole=True)
     size = float(np.ptp(_mean_oval(mean), axis=0).prod() ** 0.5)
@@ -182,7 +182,7 @@ def morph_landmark(source: Source, other: Source | None, strength: float, draw: 
 
 def morph_splice(source: Source, other: Source | None, strength: float, draw: Draw) -> Light:
     """The inner face of the morph solved into the source's picture: no ghosts, but one head around two faces."""
-    second = _second(other)
+    second = _second(source, other)
     share = draw.uniform("share_of_second", 0.3, 0.7)
     first, a, moved, b = _aligned(source, second)
     simplices = mesh.triangles(a)
@@ -202,7 +202,7 @@ def morph_splice(source: Source, other: Source | None, strength: float, draw: Dr
 
 def morph_pyramid(source: Source, other: Source | None, strength: float, draw: Draw) -> Light:
     """Coarse levels of one face, fine levels of the other, joined level by level."""
-    second = _second(other)
+    second = _second(source, other)
     share = draw.uniform("share_of_second", 0.3, 0.7)
     one, two, mean, inside = _on_mean(source, second, share, whole=True)
     oval = _mean_oval(mean)

@@ -60,8 +60,8 @@ class View:
 def draw_view(draw: Draw, source_shape: tuple[int, int], shape: tuple[int, int], framing: str) -> View:
     """Place the source before the camera.
 
-    ``tight``: it fills the sensor, as a crop of the face would; a few degrees of tilt and turn. ``scene``: it takes 0.35
-    to 0.75 of the sensor's side and more tilt.
+    ``tight``: it fills the sensor, as a crop of the face would; a few degrees of tilt and turn. ``scene``: it takes
+    0.38 to 0.75 of the sensor's side and more tilt.
     """
     height, width = source_shape
     tight = framing == "tight"

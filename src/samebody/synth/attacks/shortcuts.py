@@ -1,0 +1,129 @@
+"""Does something cheap tell attacks from their bona fide twins? A logistic regression on what must not matter.
+
+A detector that is trained on synthetic attacks learns the cheapest difference there is. What may not be one: the size
+of the picture, the quality it was saved with, its blur and its mean colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from samebody.capture import decode_image
+from samebody.synth.attacks.record import AttackInputError, Pair, Shot
+
+FEATURES = ("height", "width", "jpeg_quality", "blur", "red", "green", "blue")
+"""Blur is the logarithm of the variance of the Laplacian of luma; colours are means, 0-255."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShortcutReport:
+    """What the regression found.
+
+    Attributes:
+        auc: cross-validated area under the ROC curve over all pictures, 0.5 = nothing learnt. Pairs stay together.
+        by_feature: the same from each feature alone, no worse than 0.5 (a feature may point either way).
+        pairs: how many.
+    """
+
+    auc: float
+    by_feature: dict[str, float]
+    pairs: int
+
+
+def features(shot: Shot) -> NDArray[np.float64]:
+    """(7,) values of :data:`FEATURES`, the quality as the file's own table says."""
+    pixels = shot.pixels
+    luma = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    quality = decode_image(shot.jpeg).source.jpeg_quality
+    blur = float(np.log(cv2.Laplacian(luma, cv2.CV_32F).var() + 1e-3))
+    mean = pixels.reshape(-1, 3).mean(axis=0)
+    return np.array([pixels.shape[0], pixels.shape[1], quality or 0, blur, *mean], np.float64)
+
+
+def probe(pairs: Sequence[Pair], *, folds: int = 5, seed: int = 0) -> ShortcutReport:
+    """Cross-validated logistic regression, attack against bona fide.
+
+    Args:
+        pairs: at least 20, best from different people.
+        folds: a pair is never on both sides of one.
+        seed: of the split into folds.
+
+    Raises:
+        AttackInputError: fewer than 20 pairs or than 2 folds.
+    """
+    if len(pairs) < 20 or folds < 2:
+        raise AttackInputError(
+            f"{len(pairs)} pairs in {folds} folds are too few to find a shortcut.",
+            hint="Give 20 pairs and 2 folds or more.",
+        )
+    x = np.array([features(shot) for pair in pairs for shot in (pair.bona_fide, pair.attack)])
+    y = np.tile([0.0, 1.0], len(pairs))
+    fold = np.repeat(np.random.default_rng(seed).permutation(len(pairs)) % folds, 2)
+    alone = {name: cross_validated(x[:, [index]], y, fold) for index, name in enumerate(FEATURES)}
+    return ShortcutReport(cross_validated(x, y, fold), alone, len(pairs))
+
+
+def cross_validated(x: NDArray[np.float64], y: NDArray[np.float64], fold: NDArray[np.int_]) -> float:
+    """Mean area under the ROC curve over the folds that were left out.
+
+    The mean is taken because scores of different fits do not compare; a value below 0.5 is chance.
+    """
+    areas = []
+    for index in np.unique(fold):
+        train, test = fold != index, fold == index
+        weights = fit_logistic(x[train], y[train])
+        areas.append(area(score_logistic(weights, x[test]), y[test]))
+    return float(np.mean(areas))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Logistic:
+    """A fitted regression: ``mean`` and ``spread`` of the features, ``weights`` with the intercept last."""
+
+    mean: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+def fit_logistic(x: NDArray[np.float64], y: NDArray[np.float64], *, ridge: float = 1e-3, steps: int = 30) -> Logistic:
+    """Maximum likelihood by Newton's method (iteratively reweighted least squares) with a light ridge.
+
+    Args:
+        x: (n, d) features; standardised here.
+        y: (n,) 0 or 1.
+        ridge: penalty on the squared weights a sample.
+        steps: at most.
+    """
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    spread = np.where(spread > 1e-9, spread, 1.0)
+    design = np.column_stack([(x - mean) / spread, np.ones(len(x))])
+    weights = np.zeros(design.shape[1])
+    penalty = ridge * len(x) * np.eye(design.shape[1])
+    penalty[-1, -1] = 1e-9
+    for _ in range(steps):
+        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        gradient = design.T @ (y - p) - penalty @ weights
+        hessian = (design * (p * (1 - p))[:, None]).T @ design + penalty
+        step = np.linalg.solve(hessian, gradient)
+        weights = weights + step
+        if float(np.abs(step).max()) < 1e-8:
+            break
+    return Logistic(mean, spread, weights)
+
+
+def score_logistic(fit: Logistic, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) log odds of being an attack."""
+    return np.asarray(np.column_stack([(x - fit.mean) / fit.spread, np.ones(len(x))]) @ fit.weights)
+
+
+def area(scores: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Area under the ROC curve: the share of (attack, bona fide) pairs in the right order, ties one half."""
+    attack, fair = scores[y == 1], np.sort(scores[y == 0])
+    below = np.searchsorted(fair, attack, side="left")
+    upto = np.searchsorted(fair, attack, side="right")
+    return float((below + upto).sum() / 2 / (len(attack) * len(fair)))
