@@ -262,7 +262,7 @@ class Identifier:
             minimum = self._floor(name, rules)
             found, engines[name] = best_subjects(
                 self._gallery,
-                self._engines[name],
+                self._lister(name) if minimum is None else self._engines[name],
                 held,
                 count=self.policy.candidates,
                 minimum=minimum,
