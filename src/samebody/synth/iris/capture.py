@@ -141,9 +141,15 @@ class _Geometry:
 
     def _radius(self, angle: NDArray[Any], which: int) -> NDArray[Any]:
         base = self.pupil if which == 0 else self.limbus
+        first_cosine, first_sine = np.cos(angle), np.sin(angle)
+        cosine_k, sine_k = first_cosine, first_sine
         radius = np.full_like(angle, base)
-        for order, (cosine, sine) in enumerate(self.shapes[which], start=2):
-            radius += cosine * np.cos(order * angle) + sine * np.sin(order * angle)
+        for cosine, sine in self.shapes[which]:  # harmonics 2, 3, 4 by the addition theorems
+            cosine_k, sine_k = (
+                cosine_k * first_cosine - sine_k * first_sine,
+                sine_k * first_cosine + cosine_k * first_sine,
+            )
+            radius += cosine * cosine_k + sine * sine_k
         return radius
 
     def polar(self, x: Grey, y: Grey) -> tuple[Grey, Grey]:

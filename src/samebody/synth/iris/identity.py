@@ -30,6 +30,7 @@ class EyeIdentity:
         skin, sclera: grey levels.
         lashes: seed of the lashes, which keep their places.
         lash_count, lash_length: of the upper lid, length in radii.
+        lash_droop: how far the upper lashes hang over the eye, 0-1, before they sweep up.
     """
 
     seed: int
@@ -51,6 +52,7 @@ class EyeIdentity:
     lashes: int
     lash_count: int
     lash_length: float
+    lash_droop: float
 
     @property
     def label(self) -> str:
@@ -73,6 +75,7 @@ def draw_identity(seed: int, person: int, eye: Side = "left") -> EyeIdentity:
     lower, tilt = float(shared.uniform(0.93, 1.12)), float(shared.normal(0.06, 0.05))
     skin, sclera = float(shared.uniform(150, 220)), float(shared.uniform(145, 190))
     count, length = int(shared.integers(30, 75)), float(shared.uniform(0.35, 0.7))
+    droop = float(max(0.0, shared.uniform(-0.4, 0.9)))
 
     def harmonics(scale: float) -> tuple[tuple[float, float], ...]:
         return tuple(
@@ -99,4 +102,5 @@ def draw_identity(seed: int, person: int, eye: Side = "left") -> EyeIdentity:
         lashes=int(own.integers(0, 2**31)),
         lash_count=count,
         lash_length=length,
+        lash_droop=droop,
     )

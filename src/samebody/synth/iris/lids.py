@@ -53,9 +53,9 @@ def lash_layer(identity: EyeIdentity, capture: CaptureConditions, upper: Curve, 
     """(height, width) float32 coverage 0-1 of the lashes of both lids."""
     rng = np.random.default_rng(identity.lashes)
     layer = np.zeros((capture.height, capture.width), dtype=np.uint8)
-    for curve, count, length, sign in (
-        (upper, identity.lash_count, identity.lash_length, 1.0),
-        (lower, identity.lash_count // 2, 0.5 * identity.lash_length, 1.0),
+    for curve, count, length in (
+        (upper, identity.lash_count, identity.lash_length),
+        (lower, identity.lash_count // 2, 0.5 * identity.lash_length),
     ):
         for _ in range(count):
             place, own, lean, droop, thick, drawn = rng.random(6)
@@ -67,10 +67,11 @@ def lash_layer(identity: EyeIdentity, capture: CaptureConditions, upper: Curve, 
             size = length * (0.5 + 0.6 * own) * capture.radius
             upward = -1.0 if curve is upper else 1.0
             # lashes leave the lid towards the camera, hang over the eye a little and then sweep outwards
-            hang = (0.55 * droop - 0.15) * size * sign
+            fall = identity.lash_droop * droop if curve is upper else 0.0
+            hang = (0.55 * droop - 0.15 + 0.4 * fall) * size
             t = np.linspace(0.0, 1.0, 12)
             x = root[0] + (side * 0.9 + 0.5 * (lean - 0.5)) * size * t**1.3
-            y = root[1] + (-upward) * hang * 4 * t * (1 - t) + upward * 0.75 * size * t**2
+            y = root[1] + (-upward) * hang * 4 * t * (1 - t) + upward * 0.75 * (1 - fall) * size * t**2
             width = max(1, round((0.012 + 0.012 * thick) * capture.radius))
             points = np.round(np.stack([x, y], axis=1) * 16).astype(np.int32)
             cv2.polylines(layer, [points], False, int(150 + 100 * own), width, lineType=cv2.LINE_AA, shift=4)

@@ -49,20 +49,28 @@ def periodic_noise(rng: np.random.Generator, rows: int, angles: int, cutoff: flo
 
 def anisotropic_noise(rng: np.random.Generator, radii: int, angles: int, around: float, along: float) -> Field:
     """(radii, angles) float32 noise of unit variance around frequencies (``around`` per turn, ``along`` per radius)."""
+    return _noise(rng, radii, angles, ((around, along, 1.0),))
+
+
+def _noise(rng: np.random.Generator, radii: int, angles: int, bands: tuple[tuple[float, float, float], ...]) -> Field:
+    """Noise of unit variance whose power is that of several bands (around, along, weight) added up."""
     padded = 2 * radii  # the transform is periodic along the radius too: only half of it is kept
-    u = np.fft.rfftfreq(angles, 1.0 / angles)[None, :] / around
-    v = np.fft.fftfreq(padded, 1.0 / padded)[:, None] / (2.0 * along)
-    distance = u**2 + v**2
-    spectrum = np.fft.rfft2(rng.standard_normal((padded, angles))) * distance * np.exp(-distance)
-    noise = np.fft.irfft2(spectrum, (padded, angles))[:radii]
+    u = np.fft.rfftfreq(angles, 1.0 / angles).astype(np.float32)[None, :]
+    v = np.fft.fftfreq(padded, 1.0 / padded).astype(np.float32)[:, None]
+    power = np.zeros((padded, angles // 2 + 1), dtype=np.float32)
+    for around, along, weight in bands:
+        distance = (u / around) ** 2 + (v / (2.0 * along)) ** 2
+        shape = distance * np.exp(-distance)
+        power += (weight * weight) * shape * shape / max(float((shape * shape).sum()), 1e-9)
+    white = rng.standard_normal((padded, angles), dtype=np.float32)
+    noise = np.fft.irfft2(np.fft.rfft2(white) * np.sqrt(power), (padded, angles))[:radii]
     return np.asarray(noise / max(float(noise.std()), 1e-9), dtype=np.float32)
 
 
 def _fibres(rng: np.random.Generator, radii: int, angles: int, density: float) -> Field:
     """Radial fibres that wave: noise of several densities, long along the radius, bent by slow noise."""
-    straight = np.zeros((radii, angles), dtype=np.float32)
-    for factor, weight in ((0.35, 0.9), (0.7, 0.8), (1.0, 0.6), (1.8, 0.3)):
-        straight += weight * anisotropic_noise(rng, radii, angles, factor * density, 2.2)
+    bands = tuple((factor * density, 2.2, w) for factor, w in ((0.35, 0.9), (0.7, 0.8), (1.0, 0.6), (1.8, 0.3)))
+    straight = 1.38 * _noise(rng, radii, angles, bands)
     bend = np.cumsum(anisotropic_noise(rng, radii, angles, 7.0, 2.5), axis=0) * (0.10 * angles / 1024.0)
     return _bent(straight, bend - bend.mean(axis=0, keepdims=True))
 
