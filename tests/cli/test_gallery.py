@@ -119,6 +119,7 @@ def test_duplicates_are_refused_flagged_or_allowed(gallery: Path, tmp_path: Path
     found = answer("dedupe", gallery, "--out", tmp_path / "groups.json", code=1)
     people = [[name for _, name in group["people"]] for group in found["groups"] if group["kind"] == "duplicate"]
     assert ["alias", "anna"] in people and ["alias2", "berta"] in people
+    assert found["expected_false_pairs"] == pytest.approx(1.0, rel=1e-3)
     assert found["pairs"]["vector"] == 305 * 304 // 2 and found["exact"] is True
     assert json.loads((tmp_path / "groups.json").read_text())["groups"] == found["groups"]
     assert "alias" in run("dedupe", gallery).output

@@ -20,6 +20,7 @@ from samebody.search.thresholds import (
     ThresholdUnknownError,
     UnitVectorRates,
     comparisons_within,
+    fpir_for_pairs,
     fpir_of,
     needed_fmr,
     synthetic_vector_space,
@@ -61,6 +62,15 @@ def test_the_largest_gallery_is_the_largest(fmr: float, fpir: float) -> None:
     largest = comparisons_within(fpir, fmr)
     assert fpir_of(fmr, largest) <= fpir * (1 + 1e-9)
     assert fpir_of(fmr, largest + 1) > fpir * (1 - 1e-9)
+
+
+def test_an_expected_number_of_false_pairs_is_a_rate() -> None:
+    for count in (10, 1000, 10**6):
+        pairs = count * (count - 1) // 2
+        assert math.isclose(needed_fmr(fpir_for_pairs(2.0, pairs, count), count) * pairs, 2.0, rel_tol=1e-6)
+    assert 0 < fpir_for_pairs(1.0, 0, 0) < 1
+    with pytest.raises(RateRangeError):
+        fpir_for_pairs(0.0, 10, 10)
 
 
 def test_small_rates_are_not_lost_in_rounding() -> None:

@@ -25,10 +25,12 @@ from samebody.cli.gallery_common import (
 @click.command("dedupe")
 @click.argument("path", type=FOLDER)
 @click.option("--with", "other", type=FOLDER, help="Compare with this gallery (sealed with the same key, or plain).")
+@click.option("--false-pairs", type=float, default=1.0, show_default=True, help="Pairs of strangers joined, expected.")
 @click.option(
-    "--fpir", type=float, default=0.01, show_default=True, help="Share of people joined to a stranger, at most."
+    "--review-false-pairs", type=float, default=10.0, show_default=True, help="The same, of pairs for review."
 )
-@click.option("--review-fpir", type=float, default=0.1, show_default=True, help="The same for pairs to look at.")
+@click.option("--fpir", type=float, help="Instead: share of people joined to a stranger, at most.")
+@click.option("--review-fpir", type=float, default=0.1, show_default=True, help="The same for review, with --fpir.")
 @click.option("--independent", is_flag=True, help="Take face and iris as independent where both have to match.")
 @click.option("--journal", type=click.Path(dir_okay=False, path_type=Path), help="Resume from this file after a kill.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write all groups as JSON.")
@@ -40,19 +42,21 @@ from samebody.cli.gallery_common import (
 def command(context: click.Context, /, path: Path, **options: Any) -> None:
     """Compare all with all, and report every group of subjects that look like one person, with the pairs that join it.
 
+    The threshold is chosen so that --false-pairs pairs of different people are expected above it in the whole run.
     Nothing is deleted. Exits with 0 when nobody is enrolled twice, 1 when somebody is, 3 when pairs are for review.
     """
     from samebody.search.identify import SearchPolicy
 
-    policy = SearchPolicy(
-        fpir=options["fpir"],
-        review_fpir=max(options["review_fpir"], options["fpir"]),
-        allow_extrapolated=options["allow_extrapolated"],
-        independent=options["independent"],
-    )
     with opened(path, options["key_file"]) as gallery:
         held = session(gallery, options)
         second = opened(options["other"], options["key_file"]) if options["other"] else None
+        fpir, review = _rates(gallery, second, options)
+        policy = SearchPolicy(
+            fpir=fpir,
+            review_fpir=review,
+            allow_extrapolated=options["allow_extrapolated"],
+            independent=options["independent"],
+        )
         try:
             with progress("comparing", options["as_json"]) as step:
                 report = held.duplicates(policy, other=second, journal=options["journal"], progress=step)
@@ -65,6 +69,21 @@ def command(context: click.Context, /, path: Path, **options: Any) -> None:
     say(result, options["as_json"], lambda console: _lines(console, report))
     kinds = {group.kind for group in report.groups}
     context.exit(1 if "duplicate" in kinds else 3 if kinds else 0)
+
+
+def _rates(gallery: Any, other: Any, options: dict[str, Any]) -> tuple[float, float]:
+    """FPIR, and FPIR of the review."""
+    from samebody.search.thresholds import fpir_for_pairs
+
+    if options["fpir"] is not None:
+        return options["fpir"], max(options["fpir"], options["review_fpir"])
+    sizes = [len(gallery.source(layout.modality)) for layout in gallery.layouts]
+    others = [len(other.source(layout.modality)) for layout in other.layouts] if other is not None else []
+    one, two = max(sizes), max(others, default=0)
+    pairs = one * two if other is not None else one * (one - 1) // 2
+    asked = options["false_pairs"]
+    found = [fpir_for_pairs(value, pairs, two or one) for value in (asked, max(asked, options["review_false_pairs"]))]
+    return found[0], found[1]
 
 
 def _lines(console: Any, report: Any) -> None:

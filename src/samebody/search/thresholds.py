@@ -86,6 +86,25 @@ def comparisons_within(fpir: float, fmr: float) -> int:
     return math.floor(math.log1p(-fpir) / math.log1p(-fmr) * (1 + 1e-12))
 
 
+def fpir_for_pairs(false_pairs: float, pairs: int, comparisons: int) -> float:
+    """The FPIR of searches of ``comparisons`` references at which ``pairs`` comparisons make so many false matches.
+
+    ``FMR = false_pairs / pairs``, at most one half; ``1 - (1 - FMR)^N``.
+
+    Args:
+        false_pairs: expected number of false matches in the whole run, above 0.
+        pairs: comparisons of the whole run; 0 counts as 1.
+        comparisons: N of one search; 0 counts as 1.
+
+    Raises:
+        RateRangeError.
+    """
+    if not 0.0 < false_pairs < math.inf:
+        raise RateRangeError(f"the expected number of false pairs is above 0, got {false_pairs:g}.")
+    fpir = fpir_of(min(false_pairs / max(pairs, 1), 0.5), max(comparisons, 1))
+    return min(max(fpir, 1e-300), 1 - 1e-12)
+
+
 @dataclass(frozen=True, slots=True)
 class RateThreshold:
     """A score with the error rate that it stands for.
