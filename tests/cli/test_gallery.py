@@ -134,7 +134,8 @@ def test_two_galleries_are_compared(gallery: Path, tmp_path: Path) -> None:
     two = templates(tmp_path / "two.npz", vectors[:1], ["a. smith"])
     answer("enrol", gallery, one, "--duplicates", "allow")
     answer("enrol", other, two)
-    found = answer("dedupe", gallery, "--with", other, code=1)
+    rate = ("--false-pairs", "1e-4", "--review-false-pairs", "1e-4")
+    found = answer("dedupe", gallery, "--with", other, *rate, code=1)
     assert [[0, "anna"], [1, "a. smith"]] in [group["people"] for group in found["groups"]]
 
 
