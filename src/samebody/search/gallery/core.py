@@ -160,6 +160,12 @@ class Core:
             return (self.folder / file_name("log", manifest.log.number)).stat().st_size > self.log_end
         return True
 
+    def release(self) -> None:
+        """Let go of files and of decrypted blocks; views that were taken keep what they need."""
+        self.segments, self.state, self._dead, self._old_requests = {}, State(), None, None
+        if hasattr(self, "manifest"):
+            self.memory = self.empty_memory(self.manifest)
+
     # Looking up
 
     def of(self, modality: str) -> list[Segment]:

@@ -73,7 +73,9 @@ class Reading:
     def subject_count(self) -> int:
         """Number of subjects with a live record, counted by their 64-bit digests."""
         with self._opened():
-            return len(self._first_records())
+            digests, _ = self._live_index()
+            digests.sort()
+            return int(np.count_nonzero(digests[1:] != digests[:-1])) + bool(len(digests))
 
     def source(self, modality: str) -> GallerySource:
         """A view of one modality for engines, as the gallery is now.
@@ -193,6 +195,13 @@ class Reading:
 
     def _first_records(self) -> NDArray[np.uint64]:
         """The lowest live record id of every subject."""
+        digests, ids = self._live_index()
+        order = np.lexsort((ids, digests))
+        _, first = np.unique(digests[order], return_index=True)
+        return np.asarray(ids[order][first], dtype=np.uint64)
+
+    def _live_index(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Digest of the subject and id of every live record, copied, in no order."""
         core, digests, ids = self._core, [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
         for number, layout in enumerate(core.manifest.layouts):
             for segment in core.of(layout.modality):
@@ -203,8 +212,8 @@ class Reading:
                 digests.append(rows.names.digests)
                 ids.append(rows.ids)
         every_digest, every_id = np.concatenate(digests), np.concatenate(ids)
-        live = ~np.isin(every_id, core.dead())
-        every_digest, every_id = every_digest[live], every_id[live]
-        order = np.lexsort((every_id, every_digest))
-        _, first = np.unique(every_digest[order], return_index=True)
-        return np.asarray(every_id[order][first], dtype=np.uint64)
+        dead = core.dead()
+        if not len(dead):
+            return every_digest, every_id
+        live = ~np.isin(every_id, dead)
+        return every_digest[live], every_id[live]

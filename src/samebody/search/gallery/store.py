@@ -167,14 +167,15 @@ class Gallery(Reading):
             if self._closed:
                 return
             self._closed = True
+            core = self._core
             try:
-                core = self._core
                 if core.log is not None:
                     with contextlib.suppress(Exception):
                         if not core.broken and core.log.end != core.manifest.log.acknowledged:
                             core.commit(core.manifest.next(log=compaction.acknowledged(core)), [])
                     core.log.close()
             finally:
+                core.release()
                 if self._lock is not None:
                     self._lock.release()
 
