@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -106,10 +107,10 @@ def synthetic_eyes(
     """Synthetic eyes of :mod:`samebody.synth.iris`, both of each person; drawn when they are asked for."""
     from samebody.synth.iris import capture_eye, draw_identity
 
+    drawn = lru_cache(maxsize=2)(draw_identity)
+
     def render(person: int, eye: Side, capture: int) -> NDArray[np.uint8]:
-        picture = capture_eye(
-            draw_identity(seed, person, eye), capture, width=width, height=height, difficulty=difficulty
-        )
+        picture = capture_eye(drawn(seed, person, eye), capture, width=width, height=height, difficulty=difficulty)
         return picture.image
 
     keys: dict[str, tuple[int, Side, int]] = {}
