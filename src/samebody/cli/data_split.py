@@ -16,7 +16,7 @@ from samebody.cli.data_parts import SETTINGS, data_set_argument, figures, json_o
 @click.option("--stratify", multiple=True, metavar="COLUMN", help="Column to keep in proportion; several times.")
 @click.option("--seed", default=0, show_default=True, type=int)
 @click.option("--radius", default=23, show_default=True, type=click.IntRange(0, 35), help="Near pictures, bits of 256.")
-@click.option("--check", is_flag=True, help="Only hold the split that is there against the samples; exit 65 on a leak.")
+@click.option("--check", is_flag=True, help="Only check the split that is there; exit 65 on a leak.")
 @json_option
 def command(
     data_set: Path,
@@ -54,8 +54,8 @@ def command(
     proof = result.proof
     lines = [
         f"version {made.short}: {figures(dict(proof.counts))}",
-        f"no leak: {proof.subjects:,} subjects, {proof.files:,} files, {proof.groups:,} groups and {proof.near:,} pairs "
-        f"of near pictures (at most {proof.radius} bits apart) are each on one side",
+        f"no leak: {proof.subjects:,} subjects, {proof.files:,} files, {proof.groups:,} groups and {proof.near:,} "
+        f"pairs of near pictures (at most {proof.radius} bits apart) are each on one side",
     ]
     if stratify:
         lines.append(f"largest departure of a stratum from its share: {100 * result.strata:.1f} points")

@@ -10,7 +10,7 @@ SHOWN = 20
 """Problems spelled out in a message; the rest is counted."""
 
 
-class _Listed(InputError):
+class ListedProblemsError(InputError):
     """Base of errors that name every problem found at once, in ``problems``."""
 
     def __init__(self, source: str, problems: Sequence[str], *, hint: str = "") -> None:
@@ -51,19 +51,19 @@ class UnknownSubjectError(UsageError):
     code = "data.unknown_subject"
 
 
-class ManifestError(_Listed):
+class ManifestError(ListedProblemsError):
     """A manifest or a list of samples breaks its schema; every problem found is in ``problems``."""
 
     code = "data.manifest"
 
 
-class SourceError(_Listed):
+class SourceError(ListedProblemsError):
     """Places to take samples from cannot be read; every problem found is in ``problems``."""
 
     code = "data.source"
 
 
-class RulesError(_Listed):
+class RulesError(ListedProblemsError):
     """A file of rules or a labelling schema cannot be used; every problem found is in ``problems``."""
 
     code = "data.rules"
@@ -75,7 +75,7 @@ class SplitError(InputError):
     code = "data.split"
 
 
-class LeakageError(_Listed):
+class LeakageError(ListedProblemsError):
     """Something stands on both sides of a split: a subject, the same bytes, or near duplicates."""
 
     code = "data.leakage"

@@ -1,4 +1,4 @@
-"""Faces of a data set's samples: found, chosen, embedded as the product does it, measured once and kept with the set."""
+"""Faces of a data set's samples: found, chosen, embedded as the product does it, measured once and kept."""
 
 from __future__ import annotations
 

@@ -94,8 +94,8 @@ def ingest(
     """Read sources into the data set ``into`` (made when it is not there) and commit one version.
 
     A sample already there under the same name with the same bytes keeps what later steps wrote into its row; fields
-    that the source gives replace those of before. Nothing is committed before everything was read; what was read before a
-    kill is not read again.
+    that the source gives replace those of before. Nothing is committed before everything was read; what was read
+    before a kill is not read again.
 
     Args:
         sources: folders, lists, shards, videos, URLs; see :func:`samebody.lab.data.sources.list_source`.

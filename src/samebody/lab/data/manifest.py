@@ -1,4 +1,4 @@
-"""The manifest: one row for each sample, columns of text and whole numbers, in Parquet; and the digest that names it."""
+"""The manifest: one row for each sample, columns of text and whole numbers, in Parquet; and its digest."""
 
 from __future__ import annotations
 
