@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -33,29 +34,42 @@ COLUMNS = 200
 POPULATION = "all-pairs"
 KEEP = 0.012
 SAMPLE = 150
+PIECE = 512
 
 
-def scored(identities: int, seed: int) -> ScoredPopulation:
-    """All pairs of ``identities`` references with as many probes of other identities."""
+def scored(identities: int, seed: int, cache: Path | None, seconds: float) -> ScoredPopulation:
+    """All pairs of ``identities`` references with as many probes of other identities.
+
+    With ``cache`` finished pieces are kept there, and the run stops after ``seconds``: call it again until it is through.
+    """
+    begun = time.monotonic()
     population = IrisCodePopulation(seed, columns=COLUMNS)
     space = synthetic_iris_space(COLUMNS).digest
-    engine = build(ArraySource.of_codes(*population.references(0, identities), space))
+    engine = build(ArraySource.of_codes(*population.references(0, identities), space), threads=1)
     others = np.arange(identities, 2 * identities)
     codes, masks = population.probes(others)
     sample = engine.search(Probes.of_codes(codes[:SAMPLE], masks[:SAMPLE], space), identities).scores
     sample = sample[np.isfinite(sample)]
     floor = float(np.quantile(sample, 1 - KEEP))
-    tail, first, second = [], [], []
-    for start in range(0, identities, 64):
-        hits = engine.search(
-            Probes.of_codes(codes[start : start + 64], masks[start : start + 64], space),
-            min(identities, int(identities * KEEP * 8)),
-            minimum_score=floor,
-        )
-        rows, places = np.nonzero(hits.ids >= 0)
-        tail.append(hits.scores[rows, places])
-        first.append(hits.ids[rows, places])
-        second.append(rows + start + identities)
+    tail: list[np.ndarray] = []
+    first: list[np.ndarray] = []
+    second: list[np.ndarray] = []
+    for start in range(0, identities, PIECE):
+        piece = None if cache is None else cache / f"points-{identities}-{seed}-{start}.npz"
+        if piece is None or not piece.exists():
+            if cache is not None and time.monotonic() - begun > seconds:
+                raise SystemExit(f"{start:,} of {identities:,} probes are done: run it again to go on")
+            probes = Probes.of_codes(codes[start : start + PIECE], masks[start : start + PIECE], space)
+            hits = engine.search(probes, min(identities, int(identities * KEEP * 8)), minimum_score=floor)
+            rows, places = np.nonzero(hits.ids >= 0)
+            found = (hits.scores[rows, places], hits.ids[rows, places], rows + start + identities)
+            if piece is not None:
+                np.savez(piece, *found)
+        else:
+            with np.load(piece) as kept:
+                found = (kept["arr_0"], kept["arr_1"], kept["arr_2"])
+        for parts, part in zip((tail, first, second), found):
+            parts.append(part)
     scores = np.concatenate(tail)
     order = np.argsort(-scores, kind="stable")
     kinds = np.repeat([0, 1], identities)
@@ -87,13 +101,15 @@ def mated(people: int, seed: int) -> MatedScores:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--identities", type=int, default=10_000, help="references, and as many probes of others")
+    parser.add_argument("--identities", type=int, default=8500, help="references, and as many probes of others")
     parser.add_argument("--mated", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=71)
     parser.add_argument("--replicates", type=int, default=500)
+    parser.add_argument("--cache", type=Path, help="folder for finished pieces")
+    parser.add_argument("--seconds", type=float, default=150.0, help="of one run with a cache")
     options = parser.parse_args()
     start = time.perf_counter()
-    others = scored(options.identities, options.seed)
+    others = scored(options.identities, options.seed, options.cache, options.seconds)
     print(f"{others.scores.pairs:,} non-mated pairs in {time.perf_counter() - start:.0f} s")
     own = mated(options.mated, options.seed)
     bootstrap = BootstrapOptions(replicates=options.replicates)
