@@ -38,6 +38,8 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "samebody"
 LAYOUT = Layout("vector", "0" * 16, 128)
 BATCH = 1_000
+KEY = bytes(range(32))
+"""Of the sealed galleries that are kept between runs; they hold random numbers."""
 LARGE = 10_000_000
 FILL_BATCH = 50_000
 Row = dict[str, Any]
@@ -222,46 +224,53 @@ def _drop(path: Path) -> None:
         os.close(descriptor)
 
 
+def prepare(path: Path, records: int) -> None:
+    """A plain and a sealed gallery of one segment or few, for :func:`touching`."""
+    for name, key in (("plain", None), ("sealed", KEY)):
+        folder = path / f"touch-{name}"
+        if not (folder / "MANIFEST").exists():
+            Gallery.create(folder, layouts=[LAYOUT], key=key).close()
+        with Gallery.open(folder, key=key, mode="w") as gallery:
+            for batch in range(records // FILL_BATCH):
+                names = [f"person-{batch * FILL_BATCH + each:09d}" for each in range(FILL_BATCH)]
+                vectors = drawn(FILL_BATCH, batch)
+                gallery.enrol_arrays("vector", names, vectors, space=LAYOUT.space, request_id=f"b{batch}")
+            gallery.compact()
+
+
 def touching(path: Path, records: int, repeats: int) -> list[Row]:
     """First touch of every block: checksums of a plain gallery, decryption of a sealed one; and compaction."""
     rows = []
-    with scratch(path.parent) as here:
-        for name, key in (("plain", None), ("sealed", crypto.generate_key())):
-            folder = here / name
-            with Gallery.create(folder, layouts=[LAYOUT], key=key) as gallery:
-                for batch in range(records // FILL_BATCH):
-                    names = [f"person-{batch * FILL_BATCH + each:09d}" for each in range(FILL_BATCH)]
-                    gallery.enrol_arrays("vector", names, drawn(FILL_BATCH, batch), space=LAYOUT.space)
-                gallery.compact()
-            size = sum(each.stat().st_size for each in folder.iterdir()) / 1e9
-            opens, loads, again, checks = [], [], [], []
-            for _ in range(repeats):
+    for name, key in (("plain", None), ("sealed", KEY)):
+        folder = path / f"touch-{name}"
+        size = sum(each.stat().st_size for each in folder.iterdir()) / 1e9
+        opens, loads, again, checks = [], [], [], []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            gallery = Gallery.open(folder, key=key)
+            opens.append(1e3 * (time.perf_counter() - start))
+            for times in (loads, again):
                 start = time.perf_counter()
-                gallery = Gallery.open(folder, key=key)
-                opens.append(1e3 * (time.perf_counter() - start))
-                for times in (loads, again):
-                    start = time.perf_counter()
-                    gallery.load("vector")
-                    times.append((time.perf_counter() - start) / size)
-                start = time.perf_counter()
-                assert gallery.verify().sound
-                checks.append((time.perf_counter() - start) / size)
-                gallery.close()
-                del gallery
-            note = f"{records:,} records, {size:.2f} GB, files in the page cache"
-            what = "checksums" if key is None else "decryption into private memory"
-            rows.append(row(f"{name}: open", "ms", opens, note))
-            rows.append(row(f"{name}: first touch of every block ({what})", "s/GB", loads, note))
-            rows.append(row(f"{name}: second touch", "s/GB", again, note))
-            rows.append(row(f"{name}: verify", "s/GB", checks, note))
-            rows.append(_compaction(folder, key, name, size))
-            shutil.rmtree(folder)
+                gallery.load("vector")
+                times.append((time.perf_counter() - start) / size)
+            start = time.perf_counter()
+            assert gallery.verify().sound
+            checks.append((time.perf_counter() - start) / size)
+            gallery.close()
+            del gallery
+        note = f"{records:,} records, {size:.2f} GB, files in the page cache"
+        what = "checksums" if key is None else "decryption into private memory"
+        rows.append(row(f"{name}: open", "ms", opens, note))
+        rows.append(row(f"{name}: first touch of every block ({what})", "s/GB", loads, note))
+        rows.append(row(f"{name}: second touch", "s/GB", again, note))
+        rows.append(row(f"{name}: verify", "s/GB", checks, note))
+        rows.append(_compaction(folder, key, name, size))
     return rows
 
 
 def _compaction(folder: Path, key: bytes | None, name: str, size: float) -> Row:
     with Gallery.open(folder, key=key, mode="w") as gallery:
-        gallery.delete("person-000000001")
+        gallery.delete(next(gallery.subjects()))
         start = time.perf_counter()
         report = gallery.compact()
         seconds = time.perf_counter() - start
@@ -303,20 +312,22 @@ def main() -> None:
     folder = Path(os.environ.get("SAMEBODY_BENCH_FOLDER") or CACHE / "gallery-bench")
     large = folder / ("quick" if options.quick else "large")
     records = 200_000 if options.quick else LARGE
+    touched = 100_000 if options.quick else 1_000_000
     folder.mkdir(parents=True, exist_ok=True)
-    if options.what == "fill" or (options.quick and options.what in ("all", "open")):
-        fill(large, records, options.seconds)
+    fills = options.what == "fill" or (options.quick and options.what != "enrol")
+    if fills and fill(large, records, options.seconds):
+        prepare(folder, touched)
     parts: dict[str, list[Row]] = {}
     kept = RESULTS / "gallery-speed.json"
     if kept.exists() and not options.quick:
         parts = json.loads(kept.read_text())["parts"]
     if options.what in ("all", "enrol"):
-        parts["enrol"] = enrolment(folder, 40 if options.quick else 150, 2 if options.quick else 5)
+        parts["enrol"] = enrolment(folder, 40 if options.quick else 100, 2 if options.quick else 5)
         parts["enrol"] += single(folder, 50 if options.quick else 300)
     if options.what in ("all", "open"):
         parts["open"] = opening(large, 2 if options.quick else 7)
     if options.what in ("all", "touch"):
-        parts["touch"] = touching(large, 100_000 if options.quick else 2_000_000, 1 if options.quick else 3)
+        parts["touch"] = touching(folder, touched, 1 if options.quick else 3)
     if options.what == "fill":
         return
     rows = [each for name in ("enrol", "open", "touch") for each in parts.get(name, [])]
