@@ -40,7 +40,7 @@ PIECE = 512
 def scored(identities: int, seed: int, cache: Path | None, seconds: float) -> ScoredPopulation:
     """All pairs of ``identities`` references with as many probes of other identities.
 
-    With ``cache`` finished pieces are kept there, and the run stops after ``seconds``: call it again until it is through.
+    With ``cache`` finished pieces are kept there, and the run stops after ``seconds``; call it again to go on.
     """
     begun = time.monotonic()
     population = IrisCodePopulation(seed, columns=COLUMNS)
