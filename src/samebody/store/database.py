@@ -1,0 +1,150 @@
+"""Connections and transactions: SQLite in WAL by default, PostgreSQL by URL; one way to read, one to write."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import URL, Connection, CursorResult, Engine, Result, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.orm import Session
+
+from samebody.store.errors import StoreConfigError, StoreExtraMissingError, StoreUnavailableError
+
+BUSY_SECONDS = 30
+"""How long a writer waits for another one before it gives up."""
+
+
+class Database:
+    """An engine and its two kinds of transaction.
+
+    Parameters never appear in error messages or logs (``hide_parameters``). On SQLite every writing transaction takes
+    the write lock when it begins, so that none fails half-way because another was first; a commit is on the disk when
+    it returns (``synchronous=FULL``) and deleted content is overwritten (``secure_delete``).
+
+    Args:
+        url: an SQLAlchemy URL; ``postgresql://`` is taken to the driver pg8000.
+
+    Raises:
+        StoreConfigError: the URL is not one.
+        StoreExtraMissingError: the driver is not installed.
+    """
+
+    def __init__(self, url: str | URL) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise StoreConfigError(
+                "the database's URL is not one.",
+                hint="Write sqlite:///folder/samebody.db or postgresql://user@host/db.",
+            ) from None
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+pg8000")
+        self.url = parsed
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        if not self.is_sqlite and parsed.get_backend_name() != "postgresql":
+            raise StoreConfigError(f"{parsed.get_backend_name()} is not a database that samebody knows.")
+        options: dict[str, Any] = {"hide_parameters": True}
+        if self.is_sqlite:
+            if not parsed.database or parsed.database == ":memory:":
+                raise StoreConfigError("a database in memory would lose what it accepted.", hint="Name a file.")
+            options["connect_args"] = {"timeout": BUSY_SECONDS}
+        else:
+            options |= {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
+        try:
+            self.engine: Engine = create_engine(parsed, **options)
+        except (ModuleNotFoundError, NoSuchModuleError):
+            raise StoreExtraMissingError(
+                f"the driver of {parsed.drivername} is not installed.", hint="pip install 'samebody[postgresql]'"
+            ) from None
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        self._writer = self.engine.execution_options(samebody_write=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that only reads, from one consistent state on SQLite.
+
+        Raises:
+            StoreUnavailableError.
+        """
+        with _told(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that writes: all of it is there afterwards, or nothing when an exception leaves it.
+
+        Raises:
+            StoreUnavailableError.
+        """
+        with _told(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A bare connection inside a writing transaction, for migrations."""
+        with _told(), self._writer.begin() as connection:
+            yield connection
+
+    def checkpoint(self) -> None:
+        """On SQLite: move the write-ahead log into the database and empty it, so that deleted content leaves it too.
+
+        Where a reader holds the log it is emptied at the next call. Does nothing on PostgreSQL.
+        """
+        if self.is_sqlite:
+            with _told(), self.engine.connect() as connection:
+                cursor = connection.connection.cursor()  # below SQLAlchemy, which would begin a transaction first
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.fetchall()
+                cursor.close()
+
+    def ping(self) -> None:
+        """Return when the database answers.
+
+        Raises:
+            StoreUnavailableError.
+        """
+        with self.read() as session:
+            session.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # the driver would begin transactions late and commit before DDL
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("samebody_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def changed_rows(result: Result[Any]) -> int:
+    """How many rows an update or delete changed."""
+    assert isinstance(result, CursorResult)
+    return result.rowcount
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn faults of the connection into one typed error; mistakes of ours pass as they are."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        reason = str(error.orig).splitlines()[0][:120] if error.orig and error.orig.args else type(error).__name__
+        raise StoreUnavailableError(
+            f"the database cannot be used: {reason}.", hint="Check that it runs, and that its disk has room."
+        ) from None
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreUnavailableError("the database closed the connection.", hint="Try again.") from None
+        raise

@@ -1,0 +1,1 @@
+"""Migrations of the database, run by :mod:`samebody.store.upgrade`. A released one is never changed."""

@@ -1,0 +1,47 @@
+"""The tables, as SQLAlchemy 2 models. Every row belongs to a tenant; keys are (tenant, id), so no row refers across."""
+
+from samebody.store.schema.audit import AuditCheckpointRow, AuditEventRow, AuditHeadRow
+from samebody.store.schema.base import Base, UtcDateTime
+from samebody.store.schema.cases import (
+    CaseRow,
+    ConsentRow,
+    ConsentTextRow,
+    FindingRow,
+    LabelRow,
+    MediaRow,
+    ReviewRow,
+    SessionRow,
+    VerdictRow,
+)
+from samebody.store.schema.delivery import GarbageRow, OutboxRow, WebhookDeliveryRow, WebhookEndpointRow
+from samebody.store.schema.people import GalleryRow, ReferenceRow, SubjectRow
+from samebody.store.schema.tenancy import ApiKeyRow, IdempotencyRow, KeyRow, PolicyRow, TenantRow
+
+__all__ = [
+    "ApiKeyRow",
+    "AuditCheckpointRow",
+    "AuditEventRow",
+    "AuditHeadRow",
+    "Base",
+    "CaseRow",
+    "ConsentRow",
+    "ConsentTextRow",
+    "FindingRow",
+    "GalleryRow",
+    "GarbageRow",
+    "IdempotencyRow",
+    "KeyRow",
+    "LabelRow",
+    "MediaRow",
+    "OutboxRow",
+    "PolicyRow",
+    "ReferenceRow",
+    "ReviewRow",
+    "SessionRow",
+    "SubjectRow",
+    "TenantRow",
+    "UtcDateTime",
+    "VerdictRow",
+    "WebhookDeliveryRow",
+    "WebhookEndpointRow",
+]

@@ -1,0 +1,93 @@
+"""Tenants, their keys and API keys, policies, and answers kept for repeated requests."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from samebody.store.schema.base import Base, Owned
+
+
+class TenantRow(Base):
+    """Somebody whose data is apart from everybody else's."""
+
+    __tablename__ = "tenants"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str]
+    created: Mapped[datetime]
+    closed: Mapped[datetime | None]
+
+
+class KeyRow(Owned, Base):
+    """A data key, wrapped by the master key.
+
+    Columns:
+        kind: ``case``, ``subject``, ``tenant`` (secrets and hashes of the tenant) or ``audit`` (Ed25519 seed).
+        owner: id of the case or subject; the tenant's for the others.
+        master: which master key wrapped it.
+        wrapped: NULL once it is destroyed: all that it sealed is erased.
+    """
+
+    __tablename__ = "keys"
+
+    kind: Mapped[str] = mapped_column(String(16))
+    owner: Mapped[str] = mapped_column(String(64))
+    master: Mapped[str] = mapped_column(String(128))
+    wrapped: Mapped[bytes | None]
+    created: Mapped[datetime]
+    destroyed: Mapped[datetime | None]
+
+    __table_args__ = (Index(None, "master"), UniqueConstraint("tenant", "kind", "owner"))
+
+
+class ApiKeyRow(Owned, Base):
+    """A scoped key of the API, hashed: the secret is shown once and never kept."""
+
+    __tablename__ = "api_keys"
+
+    name: Mapped[str]
+    role: Mapped[str] = mapped_column(String(16))
+    scopes: Mapped[list[str]]
+    secret_sha256: Mapped[str] = mapped_column(String(64))
+    created: Mapped[datetime]
+    expires: Mapped[datetime | None]
+    revoked: Mapped[datetime | None]
+    last_used: Mapped[datetime | None]
+
+
+class PolicyRow(Base):
+    """One version of a policy; versions are never changed, only added.
+
+    Columns:
+        retention: days until media and case are deleted (see :mod:`samebody.store.retention`).
+    """
+
+    __tablename__ = "policies"
+
+    tenant: Mapped[str] = mapped_column(String(64), ForeignKey("tenants.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    retention: Mapped[dict[str, Any]]
+    created: Mapped[datetime]
+    author: Mapped[str]
+
+
+class IdempotencyRow(Base):
+    """The first answer to a request that may be sent again, sealed with the tenant's key."""
+
+    __tablename__ = "idempotency"
+
+    tenant: Mapped[str] = mapped_column(String(64), ForeignKey("tenants.id"), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int | None]
+    answer: Mapped[bytes | None]
+    created: Mapped[datetime]
+    expires: Mapped[datetime] = mapped_column(index=True)

@@ -1,0 +1,156 @@
+"""The store: one object that holds the database, the keys, the sealed files and everything that works on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from samebody.store.audit import AuditLog
+from samebody.store.blobs import Blobs, open_blobs
+from samebody.store.consent import Consents
+from samebody.store.database import Database
+from samebody.store.errors import SchemaError, StoreConfigError
+from samebody.store.ids import Clock, utc_now
+from samebody.store.keys import Keys
+from samebody.store.lifecycle import Limits
+from samebody.store.master import Keyring, MasterKey, from_environment
+from samebody.store.people import People
+from samebody.store.policies import Policies
+from samebody.store.retention import Janitor
+from samebody.store.sessions import Sessions
+from samebody.store.tenants import Tenants
+from samebody.store.upgrade import database_version, newest_version, upgrade
+from samebody.store.vault import Vault
+from samebody.store.verdicts import Verdicts
+
+DATABASE_FILE = "samebody.db"
+MEDIA_FOLDER = "media"
+
+
+class Store:
+    """Everything the service keeps.
+
+    Args:
+        database: connections.
+        keyring: master keys, the current one first.
+        blobs: sealed files.
+        clock: the time now; tests set it.
+        limits: of sessions.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: Keyring,
+        blobs: Blobs,
+        *,
+        clock: Clock = utc_now,
+        limits: Limits | None = None,
+    ) -> None:
+        self.database, self.blobs, self.clock, self.limits = database, blobs, clock, limits or Limits()
+        self.keys = Keys(keyring, clock)
+        self.audit = AuditLog(self.keys, clock)
+        self.policies = Policies(self.audit, clock)
+        self.tenants = Tenants(self.keys, self.audit, clock)
+        self.sessions = Sessions(self.keys, self.audit, self.policies, clock, self.limits)
+        self.consents = Consents(self.audit, self.sessions, clock)
+        self.vault = Vault(database, self.keys, blobs, self.sessions, clock)
+        self.verdicts = Verdicts(self.keys, clock)
+
+    @classmethod
+    def open(
+        cls,
+        where: str | Path,
+        *,
+        media: str | Path | None = None,
+        master: Sequence[MasterKey] = (),
+        create: bool = True,
+        clock: Clock = utc_now,
+        limits: Limits | None = None,
+    ) -> Store:
+        """Open a store, made or upgraded to this release's tables.
+
+        Args:
+            where: a folder (SQLite and sealed files in it), or the URL of a database.
+            media: folder or fsspec URL of the sealed files; needed when ``where`` is a URL.
+            master: master keys, the current one first; by default those of the environment.
+            create: False opens only what is there, in this release's version.
+
+        Raises:
+            StoreConfigError, MasterKeyError, SchemaError, StoreUnavailableError.
+        """
+        keyring = Keyring(list(master) or from_environment())
+        text = str(where)
+        if "://" not in text:
+            folder = Path(where)
+            if create:
+                try:
+                    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                except OSError as error:
+                    raise StoreConfigError(f"{folder} cannot be made: {error.strerror}.") from None
+            elif not (folder / DATABASE_FILE).is_file():
+                raise StoreConfigError(f"there is no store at {folder}.", hint="Check the path.")
+            text, media = f"sqlite:///{folder / DATABASE_FILE}", media or folder / MEDIA_FOLDER
+        if media is None:
+            raise StoreConfigError("where sealed files are kept is not named.", hint="Give the media folder or URL.")
+        database = Database(text)
+        try:
+            if create:
+                upgrade(database)
+            elif (found := database_version(database)) != newest_version():
+                raise SchemaError(f"the database is of version {found}.", hint="Run: samebody store upgrade")
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, keyring, open_blobs(media), clock=clock, limits=limits)
+
+    @cached_property
+    def people(self) -> People:
+        """Subjects: enrolled, exported, erased."""
+        return People(self)
+
+    @cached_property
+    def janitor(self) -> Janitor:
+        """What deletes on time."""
+        return Janitor(self)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """See :meth:`samebody.store.database.Database.read`."""
+        with self.database.read() as tx:
+            yield tx
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """See :meth:`samebody.store.database.Database.write`."""
+        with self.database.write() as tx:
+            yield tx
+
+    def rotate_master(self, batch: int = 100) -> int:
+        """Re-wrap every key that an older master key wrapped, a batch a transaction; returns how many.
+
+        Raises:
+            MasterKeyError: an older master key is not given.
+        """
+        total = 0
+        while count := self.keys.rotate(self.database, batch):
+            total += count
+        if total:
+            with self.write() as tx:
+                for tenant in self.tenants.names(tx):
+                    self.audit.append(tx, tenant, "system", "keys.rotated", "master_key", self.keys.keyring.current)
+        return total
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
