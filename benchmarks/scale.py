@@ -192,7 +192,7 @@ def page(found: list[Engine], speed: dict[str, Any], machine: Machine, latency: 
         "",
         f"- Rates: one core of {measured['processor']} (commit {measured['commit']}"
         f"{', quick run on small galleries' if speed.get('quick') else ''}).",
-        f"- Machine: {machine.cores} cores like that, {machine.memory_gib:,.0f} GiB, {machine.price:g} an hour; searches",
+        f"- Machine: {machine.cores} such cores, {machine.memory_gib:,.0f} GiB, {machine.price:g} an hour; searches",
         f"  may fill {100 * machine.share:.0f} % of cores and memory.",
         f"- A search has to be answered within {latency:g} s, and there are {searches:g} searches a second.",
         "- No replica is counted: for each shard that has to survive the loss of a machine, double the machines.",

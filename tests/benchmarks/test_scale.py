@@ -79,7 +79,7 @@ def test_the_page_is_written_from_results(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("sys.argv", arguments)
     scale.main()
     text = out.read_text()
-    assert "1,000,000,000 people" in text and "32 cores" in text and "1.5 an hour" in text and "1.0e-11" in text
+    assert "1,000,000,000 people" in text and "32 such cores" in text and "1.5 an hour" in text and "1.0e-11" in text
     assert text == page(engines(speed()), speed(), Machine(32, 512, 1.5, 0.7), 1.0, 10.0)
     monkeypatch.setattr("sys.argv", ["scale", "--speed", str(tmp_path / "none.json")])
     with pytest.raises(SystemExit, match="--measure"):
