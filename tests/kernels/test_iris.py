@@ -118,6 +118,14 @@ def test_no_pair_that_reaches_the_score_disagrees_more_than_allowed(usable, scor
         assert disagreeing <= iris.most_disagreements(usable, float(np.float32(score)), reference)
 
 
+@pytest.mark.parametrize("reference", [0.0, 12_800.0])
+@pytest.mark.parametrize("score", [-np.inf, 0.3, 0.5, 0.6, 0.9])
+def test_what_is_allowed_does_not_fall_with_more_bits(score, reference):
+    allowed = np.zeros(201, np.int64)
+    iris.allow(allowed, np.float32(score), reference)
+    assert (np.diff(allowed) >= 0).all()
+
+
 def test_subset_words_hold_the_drawn_bits():
     columns, rotations = 16, 5
     code = words(4, 3, columns)

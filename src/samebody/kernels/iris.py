@@ -54,9 +54,9 @@ def turned(words: Words, rotations: int) -> Words:
 
 
 def lanes_in_use(rotations: int) -> NDArray[np.int64]:
-    """(32,) initial counts: 0 for the 2 ``rotations`` + 1 lanes that are compared, :data:`OUT` for the others."""
-    start: NDArray[np.int64] = aligned((LANES,), np.int64)
-    start[2 * rotations + 1 :] = OUT
+    """(2, 32) initial counts: 0 for the 2 ``rotations`` + 1 lanes that are compared, :data:`OUT` else."""
+    start: NDArray[np.int64] = aligned((2, LANES), np.int64)
+    start[0, 2 * rotations + 1 :] = OUT
     return start
 
 
@@ -82,6 +82,16 @@ def most_disagreements(usable: Any, score: Any, reference_bits: Any) -> Any:
 
 
 @compiled
+def allow(allowed: Any, score: Any, reference_bits: Any) -> None:
+    """Into ``allowed`` (columns + 1,): at i, :func:`most_disagreements` of at most 64 i usable bits; never falls."""
+    for i in range(allowed.size):
+        if score == np.float32(-np.inf):
+            allowed[i] = 64 * i
+        else:
+            allowed[i] = -1 if i == 0 else most_disagreements(64 * i, np.float64(score), reference_bits)
+
+
+@compiled
 def similarity(disagreeing: Any, shared: Any, reference_bits: Any) -> Any:
     """The score of one rotation, rounded once to float32."""
     distance = disagreeing / shared
@@ -99,16 +109,19 @@ def best_rotation(
     stride: Any,
     columns: Any,
     full: Any,
-    limit: Any,
+    usable: Any,
+    allowed: Any,
     minimum_bits: Any,
     reference_bits: Any,
     start: Any,
     scratch: Any,
 ) -> Any:
-    """Score of one reference against one probe, -inf when it is above ``limit`` or not comparable.
+    """Score of one reference against one probe, -inf when it disagrees more than ``allowed`` or is not comparable.
 
-    Addresses as in :func:`samebody.kernels.iris_vectors.disagreements`; ``scratch`` (2, 32) int64.
+    Addresses as in :func:`samebody.kernels.iris_vectors.disagreements`; ``usable`` bits of the poorer of both;
+    ``allowed`` of :func:`allow`; ``scratch`` (2, 32) int64.
     """
+    limit = allowed[(usable + 63) >> 6]
     differing, shared = scratch.ctypes.data, scratch.ctypes.data + LANES * 8
     copy_counts(differing, start)
     if full:
@@ -125,7 +138,7 @@ def best_rotation(
         if scratch[0, lane] > limit:
             continue
         bits = np.int64(columns * 64) if full else scratch[1, lane]
-        if bits >= minimum_bits and bits > 0:
+        if bits >= minimum_bits and bits > 0 and scratch[0, lane] <= allowed[(bits + 63) >> 6]:
             best = max(best, similarity(scratch[0, lane], bits, reference_bits))
     return best
 
@@ -172,6 +185,9 @@ def scan(
     stride = probe_codes.shape[2] * 8
     span = stride * COPIES
     k = best_scores.shape[1]
+    allowed = np.empty((probe_codes.shape[0], columns + 1), dtype=np.int64)
+    for p in range(probe_codes.shape[0]):
+        allow(allowed[p], floors[p], reference_bits)
     compared = 0
     for top in range(begin, end, _TILE):
         bottom = min(top + _TILE, end)
@@ -180,9 +196,6 @@ def scan(
                 usable = min(np.int64(bits[row]), probe_bits[p])
                 if not live[row] or usable < minimum_bits or usable == 0:
                     continue
-                limit = np.int64(every)
-                if floors[p] > np.float32(-np.inf):
-                    limit = most_disagreements(usable, np.float64(floors[p]), reference_bits)
                 score = best_rotation(
                     probe_code + p * span,
                     probe_mask + p * span,
@@ -191,7 +204,8 @@ def scan(
                     stride,
                     columns,
                     usable == every,
-                    limit,
+                    usable,
+                    allowed[p],
                     minimum_bits,
                     reference_bits,
                     start.ctypes.data,
@@ -204,7 +218,9 @@ def scan(
                     record = np.int64(ids[row])
                     if not is_excluded(excluded, excluded_from[p], excluded_from[p + 1], record):
                         offer(best_scores[p], best_ids[p], score, record)
-                        floors[p] = max(floors[p], best_scores[p, k - 1])
+                        if best_scores[p, k - 1] > floors[p]:
+                            floors[p] = best_scores[p, k - 1]
+                            allow(allowed[p], floors[p], reference_bits)
     return compared
 
 
@@ -257,6 +273,8 @@ def scan_cascade(
     subset_masks: Any,
     probe_subset_codes: Any,
     probe_subset_masks: Any,
+    stages: Any,
+    slope: Any,
     limits: Any,
 ) -> Any:
     """As :func:`scan`, but only references whose subset of the bits is near enough at some rotation are compared.
@@ -264,8 +282,9 @@ def scan_cascade(
     Args:
         subset_codes, subset_masks: (n, s / 64) uint64 of :func:`gather_bits`.
         probe_subset_codes, probe_subset_masks: of :func:`turned_subset`.
-        limits: (columns + 1,) int64; ``limits[(u + 63) // 64]`` is the most disagreements in the subset that a pair of
-            which the poorer has u usable bits may show.
+        stages: (t + 1,) words of the subset after which it is held against a limit, from 0.
+        slope, limits: of :class:`samebody.search.engines.subset.Limits`; ``limits[t, (u + 127) // 128]`` is for pairs
+            of which the poorer has u usable bits.
     """
     columns, words = codes.shape[1], subset_codes.shape[1]
     every = columns * 64
@@ -276,7 +295,12 @@ def scan_cascade(
     stride = probe_codes.shape[2] * 8
     span, subset_span = stride * COPIES, words * LANES * 8
     k = best_scores.shape[1]
-    begins = start.ctypes.data
+    begins, nothing = start[0].ctypes.data, start[1].ctypes.data
+    counts, shared = scratch.ctypes.data, scratch.ctypes.data + LANES * 8
+    last = stages.size - 1
+    allowed = np.empty((probe_codes.shape[0], columns + 1), dtype=np.int64)
+    for p in range(probe_codes.shape[0]):
+        allow(allowed[p], floors[p], reference_bits)
     compared = 0
     for top in range(begin, end, _TILE):
         bottom = min(top + _TILE, end)
@@ -284,18 +308,32 @@ def scan_cascade(
             code_here, mask_here = probe_subset_code + p * subset_span, probe_subset_mask + p * subset_span
             for row in range(top, bottom):
                 usable = min(np.int64(bits[row]), probe_bits[p])
-                allowed = limits[(usable + 63) >> 6]
-                place = row * words * 8
-                if (
-                    subset_within(
-                        code_here, mask_here, subset_code + place, subset_mask + place, words, allowed, begins
-                    )
-                    == 0
-                ):
-                    continue
                 if not live[row] or usable < minimum_bits or usable == 0:
                     continue
-                limit = most_disagreements(usable, np.float64(floors[p]), reference_bits)
+                bucket = (usable + 127) >> 7
+                copy_counts(counts, begins)
+                copy_counts(shared, nothing)
+                near = True
+                for stage in range(last):
+                    first = stages[stage]
+                    place = (row * words + first) * 8
+                    near = (
+                        subset_within(
+                            code_here + first * LANES * 8,
+                            mask_here + first * LANES * 8,
+                            subset_code + place,
+                            subset_mask + place,
+                            stages[stage + 1] - first,
+                            slope,
+                            limits[stage, bucket],
+                            counts,
+                        )
+                        != 0
+                    )
+                    if not near:
+                        break
+                if not near:
+                    continue
                 compared += 1
                 score = best_rotation(
                     probe_code + p * span,
@@ -305,7 +343,8 @@ def scan_cascade(
                     stride,
                     columns,
                     usable == every,
-                    limit,
+                    usable,
+                    allowed[p],
                     minimum_bits,
                     reference_bits,
                     begins,
@@ -315,5 +354,7 @@ def scan_cascade(
                     record = np.int64(ids[row])
                     if not is_excluded(excluded, excluded_from[p], excluded_from[p + 1], record):
                         offer(best_scores[p], best_ids[p], score, record)
-                        floors[p] = max(floors[p], best_scores[p, k - 1])
+                        if best_scores[p, k - 1] > floors[p]:
+                            floors[p] = best_scores[p, k - 1]
+                            allow(allowed[p], floors[p], reference_bits)
     return compared

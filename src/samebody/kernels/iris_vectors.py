@@ -236,17 +236,16 @@ def count_bits(typing_context: Any, address: Any, words: Any) -> Any:
 
 
 def _generate_subset(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-    probe_code, probe_mask, code, mask, words, limit, start_counts = arguments
+    probe_code, probe_mask, code, mask, words, slope, limit, counts = arguments
     popcount = _popcount(builder)
-    limits = _splat(builder, limit)
-    initial = [_load(builder, start_counts, 64 * g) for g in range(GROUPS)]
+    initial = [_load(builder, counts, 64 * g) for g in range(2 * GROUPS)]
     start = builder.block
     loop, done = builder.append_basic_block("words"), builder.append_basic_block("done")
     builder.branch(loop)
     builder.position_at_end(loop)
     word = builder.phi(_I64)
     word.add_incoming(ir.Constant(_I64, 0), start)
-    sums = [builder.phi(_VECTOR) for _ in range(GROUPS)]
+    sums = [builder.phi(_VECTOR) for _ in range(2 * GROUPS)]
     for lanes, value in zip(sums, initial, strict=True):
         lanes.add_incoming(value, start)
     running = list(sums)
@@ -258,16 +257,28 @@ def _generate_subset(context: Any, builder: ir.IRBuilder, signature: Any, argume
         mask_lanes = _broadcast(builder, builder.add(mask, here), 8 * step)
         for g in range(GROUPS):
             offset = 256 * step + 64 * g
-            bits = builder.xor(_load(builder, code_row, offset), code_lanes)
-            bits = builder.and_(bits, builder.and_(_load(builder, mask_row, offset), mask_lanes))
+            usable = builder.and_(_load(builder, mask_row, offset), mask_lanes)
+            bits = builder.and_(builder.xor(_load(builder, code_row, offset), code_lanes), usable)
             running[g] = builder.add(running[g], builder.call(popcount, [bits]))
+            running[GROUPS + g] = builder.add(running[GROUPS + g], builder.call(popcount, [usable]))
     following = builder.add(word, ir.Constant(_I64, 2))
     word.add_incoming(following, builder.block)
     for lanes, value in zip(sums, running, strict=True):
         lanes.add_incoming(value, builder.block)
     builder.cbranch(builder.icmp_signed("<", following, words), loop, done)
     builder.position_at_end(done)
-    return builder.zext(_any_within(builder, running, limits), _I64)
+    for g in range(2 * GROUPS):
+        place = builder.inttoptr(_moved(builder, counts, 64 * g), _VECTOR.as_pointer())
+        builder.store(running[g], place, align=64)
+    slopes, scale = _splat(builder, slope), ir.Constant(_VECTOR, [10] * 8)
+    leaning = [
+        builder.sub(builder.shl(running[g], scale), builder.mul(running[GROUPS + g], slopes)) for g in range(GROUPS)
+    ]
+    return builder.zext(_any_within(builder, leaning, _splat(builder, limit)), _I64)
+
+
+SCALE = 1024
+"""Slopes and limits of :func:`subset_within` are in units of 1 / 1024."""
 
 
 @vector_code
@@ -278,13 +289,14 @@ def subset_within(
     code: Any,
     mask: Any,
     words: Any,
+    slope: Any,
     limit: Any,
     counts: Any,
 ) -> Any:
-    """Whether a subset of the bits disagrees at ``limit`` or fewer of its usable places at any rotation.
+    """Count on in a subset of the bits; whether 1024 disagreeing - slope * usable <= limit at any rotation.
 
     All arguments are int64: addresses of the probe's subset words (word by word, 32 rotations each, 64-byte aligned),
-    of the reference's ``words`` subset words of code and mask (an even number), the limit, and the address of 32
-    initial counts (64-byte aligned; :data:`OUT` for lanes to leave out).
+    of the reference's ``words`` subset words of code and mask (an even number), slope and limit, and the address of the
+    counts (2, 32), 64-byte aligned: disagreeing (:data:`OUT` for lanes to leave out) and usable bits so far.
     """
-    return types.int64(*([types.int64] * 7)), _generate_subset
+    return _SIGNATURE, _generate_subset

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from samebody.iris.compare import DEFAULT, ComparisonParameters
 from samebody.search.engines.base import Request, check_request, contiguous, padded, thread_count
 from samebody.search.engines.hamming import HammingEngine
-from samebody.search.engines.subset import MISS_BOUND, draw_positions, subset_limits, subset_seed
+from samebody.search.engines.subset import MISS_BOUND, STAGES, Limits, draw_positions, subset_limits, subset_seed
 from samebody.search.errors import LayoutError
 from samebody.search.types import Block, Exclude, Hits, Probes, Source
-
-SUBSET_BITS = 1024
 
 
 class CascadeEngine(HammingEngine):
@@ -23,12 +21,14 @@ class CascadeEngine(HammingEngine):
 
     A mate is a reference that scores at least the search's ``minimum_score``, which this engine cannot do without: the
     number of bits of the subset that may disagree follows from it and from the bound (see
-    :mod:`samebody.search.engines.subset`). What is returned has been compared in full.
+    :mod:`samebody.search.engines.subset`). The speed follows from the bound, not the other way round: the lower the
+    threshold and the more bits are masked, the more references are passed on. What is returned was compared in full.
 
     Args:
-        source: iris references; their subset is taken and kept in memory now, ``subset_bits`` / 4 bytes a record.
+        source: iris references; their subset is taken and kept in memory now, 1,024 bytes a record with 4,096 bits.
         comparison, threads: as of :class:`HammingEngine`.
-        subset_bits: size of the subset, a multiple of 128.
+        stages: bits of the subset after which a reference may be given up, rising, multiples of 128; by
+            default 512, 1024, 2048 and 4096, as far as they are at most half of the code.
         miss_bound: stated in the hits, default 1e-6.
         seed: of the draw; by default from the embedding space. It must not depend on the templates.
 
@@ -44,19 +44,22 @@ class CascadeEngine(HammingEngine):
         *,
         comparison: ComparisonParameters = DEFAULT,
         threads: int | None = None,
-        subset_bits: int = SUBSET_BITS,
+        stages: tuple[int, ...] | None = None,
         miss_bound: float = MISS_BOUND,
         seed: int | None = None,
     ) -> None:
         self.miss_bound = miss_bound
-        self.subset_bits = subset_bits
+        bits = 64 * source.layout.size
+        usual = tuple(stage for stage in STAGES if stage <= bits // 2) or (128,)
+        self.stages = usual if stages is None else tuple(stages)
         self.seed = subset_seed(source.layout.space) if seed is None else seed
         self._subsets: dict[Hashable, tuple[NDArray[np.uint64], NDArray[np.uint64]]] = {}
         if source.layout.modality == "iris":
-            self._positions = draw_positions(source.layout.size, subset_bits, self.seed)
+            self._positions = draw_positions(source.layout.size, self.stages, self.seed)
         if not 0.0 < miss_bound < 1.0:
             raise LayoutError(f"a miss bound of {miss_bound} is not between 0 and 1.")
-        self._limits: tuple[float, NDArray[np.int64]] | None = None
+        self._limits: tuple[float, Limits] | None = None
+        self._typical = 0.0
         super().__init__(source, comparison=comparison, threads=thread_count(threads))
 
     def refresh(self, source: Source) -> None:
@@ -65,7 +68,7 @@ class CascadeEngine(HammingEngine):
         from samebody.kernels.iris import gather_bits
 
         kept: dict[Hashable, tuple[NDArray[np.uint64], NDArray[np.uint64]]] = {}
-        words = self.subset_bits // 64
+        words = self.stages[-1] // 64
         for block in self._blocks():
             known = self._subsets.get(block.key)
             if known is None:
@@ -79,6 +82,9 @@ class CascadeEngine(HammingEngine):
                 gather_bits(masks, self._positions, known[1])
             kept[block.key] = known
         self._subsets = kept
+        bits = [counts for key, counts in self._bits.items() if key in kept]
+        self._typical = float(np.concatenate(bits).mean()) if bits and sum(map(len, bits)) else 0.0
+        self._limits = None
 
     def search(
         self, probes: Probes, k: int, *, minimum_score: float | None = None, exclude: Exclude | None = None
@@ -96,14 +102,16 @@ class CascadeEngine(HammingEngine):
         request = check_request(self.layout, probes, k, minimum_score, exclude)
         hits = padded(self._search(request, self._scanner), k)
         share = hits.notes["compared_in_full"] / max(1, len(self) * len(probes))
-        notes = {**hits.notes, "passed_on": share, "subset_bits": float(self.subset_bits)}
+        notes = {**hits.notes, "passed_on": share, "subset_bits": float(self.stages[-1])}
         return Hits(hits.ids, hits.scores, self.name, exact=True, miss_bound=self.miss_bound, notes=notes)
 
-    def limits(self, minimum_score: float) -> NDArray[np.int64]:
-        """Disagreements allowed in the subset, by usable bits; see :func:`subset_limits`."""
+    def limits(self, minimum_score: float) -> Limits:
+        """What the stages are held against for a threshold."""
         if self._limits is None or self._limits[0] != minimum_score:
-            table = subset_limits(self.layout.size, self.subset_bits, minimum_score, self.miss_bound, self.comparison)
-            self._limits = (minimum_score, table)
+            columns = self.layout.size
+            shared = self._typical**2 / (64 * columns)  # of two codes whose masks are independent
+            found = subset_limits(columns, self.stages, minimum_score, self.miss_bound, self.comparison, shared)
+            self._limits = (minimum_score, found)
         return self._limits[1]
 
     def _scanner(self, request: Request, group: slice) -> Callable[..., int]:
@@ -113,10 +121,13 @@ class CascadeEngine(HammingEngine):
         codes, masks = request.probes.codes, request.probes.masks
         assert codes is not None and masks is not None
         rotations = self.comparison.rotations
+        limits = self.limits(float(request.floor))
         first = (
             turned_subset(codes[group], self._positions, rotations),
             turned_subset(masks[group], self._positions, rotations),
-            self.limits(float(request.floor)),
+            np.array([0, *self.stages], dtype=np.int64) // 64,
+            limits.slope,
+            limits.table,
         )
 
         def run(block: Block, begin: int, end: int, floors: Any, scores: Any, ids: Any, scratch: Any) -> int:
