@@ -41,6 +41,63 @@ def test_a_reader_sees_what_was_enrolled_after_refresh(tmp_path, key):
         assert reader.has("a") and reader.refresh() and not reader.has("a") and not reader.refresh()
 
 
+@both
+def test_enrolment_deletion_and_rolling_go_on_during_compaction(tmp_path, key):
+    """The progress callback works on the gallery between two blocks of the compaction."""
+    with make(tmp_path / "g", key) as gallery:
+        held = fill(gallery)
+        for name in subjects(5):
+            held = {record: who for record, who in held.items() if who != name}
+            gallery.delete(name)
+        calls = []
+
+        def between(done: int, total: int) -> None:
+            number = len(calls)
+            calls.append(done)
+            if number % 3 == 0 and number < 40:
+                names = subjects(9, 1000 + 9 * number)
+                ids = gallery.enrol_arrays(
+                    "vector", names, vectors(9, number), space=VECTOR.space, request_id=f"c{number}"
+                )
+                held.update(zip(ids.tolist(), names, strict=True))
+            if number % 4 == 1 and number < 40:
+                gone = held[max(held)] if number % 8 == 1 else held[min(held)]
+                assert gallery.delete(gone) == sum(who == gone for who in held.values())
+                for record in [record for record, who in held.items() if who == gone]:
+                    del held[record]
+            assert gallery.has(held[max(held)])
+
+        generation = gallery.stats().generation
+        report = gallery.compact(between)
+        assert report.removed == 10 - 2 and report.verified and len(calls) > 20
+        assert gallery.stats().generation > generation + 3
+        assert holdings(gallery) == held and gallery.verify().sound
+        assert gallery.stats().modalities[0].dead > 0  # deleted meanwhile: still to be compacted
+    with Gallery.open(tmp_path / "g", key=key, mode="w", tuning=SMALL) as gallery:
+        assert holdings(gallery) == held
+        again = gallery.enrol_arrays("vector", subjects(9, 1000), vectors(9), space=VECTOR.space, request_id="c0")
+        assert held.get(int(again[0]), "subject-01000") == "subject-01000" and holdings(gallery) == held
+        gallery.compact()
+        assert holdings(gallery) == held and gallery.stats().modalities[0].dead == 0
+
+
+def test_a_snapshot_taken_while_others_write_is_one_state(tmp_path):
+    with make(tmp_path / "g") as gallery:
+        held = fill(gallery)
+        before = dict(held)
+
+        def between(done: int, total: int) -> None:
+            gallery.enrol_arrays("vector", subjects(30, 5000), vectors(30, done), space=VECTOR.space)  # rolls
+            gallery.delete(held[1])
+
+        gallery.snapshot(tmp_path / "s", between)
+        with Gallery.open(tmp_path / "s") as copy:
+            assert holdings(copy) == before and copy.verify().sound
+        assert gallery.compact().snapshots_compacted == 1
+        with Gallery.open(tmp_path / "s") as copy:
+            assert not copy.has(held[1])
+
+
 def test_readers_come_and_go_while_the_writer_works(tmp_path):
     """Openings race with rolling and compaction; each sees all of what was acknowledged before it began."""
     stop, problems, openings, acknowledged = threading.Event(), [], [], [0]

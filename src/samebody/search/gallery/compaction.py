@@ -7,19 +7,22 @@ moment one manifest names a complete gallery. Readers that have the old files op
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from samebody.search.gallery.core import Core, Progress, live_mask
+from samebody.search.gallery.core import Core, Guard, Progress, live_mask
 from samebody.search.gallery.disk import faults
 from samebody.search.gallery.errors import GalleryCorruptError
 from samebody.search.gallery.log import Log
-from samebody.search.gallery.manifest import LogEntry, SegmentEntry, file_name
+from samebody.search.gallery.manifest import SegmentEntry, StateEntry, file_name
 from samebody.search.gallery.segment import Segment, SegmentWriter
 from samebody.search.gallery.snapshot import purge_snapshots
 from samebody.search.gallery.state import MAX_REQUESTS, REQUEST, State, write_state
+from samebody.search.types import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,11 @@ def roll(core: Core) -> int:
     if core.memory.empty:
         return 0
     manifest, created = core.manifest, list[Path]()
-    number, entries, kept_rows, new_log = manifest.next_file, list(manifest.segments), 0, None
+    entries, kept_rows = list(manifest.segments), 0
     try:
         with faults("writing a segment"):
             for index, layout in enumerate(manifest.layouts):
-                writer = _writer(core, number, layout.modality)
+                writer = _writer(core, layout)
                 created.append(writer.path)
                 try:
                     for rows in core.memory.fresh[index].groups():
@@ -73,22 +76,17 @@ def roll(core: Core) -> int:
                 if entry is not None:
                     entries.append(entry)
                     kept_rows += entry.rows
-                number += 1
             state = State(_tombstones_of_segments(core), _requests(core))
-            created.append(core.folder / file_name("state", number))
-            state_entry = write_state(core.disk, core.folder, manifest.gallery, number, core.key, state)
-            created.append(core.folder / file_name("log", number + 1))
-            new_log = Log.create(core.disk, core.folder, manifest.gallery, number + 1, core.key)
+            state_entry = _write_state(core, state, created)
+            number = core.take_number()
+            created.append(core.folder / file_name("log", number))
+            new_log = Log.create(core.disk, core.folder, manifest.gallery, number, core.key)
     except BaseException:
         core.discard(created)
         raise
     logged = sum(fresh.count for fresh in core.memory.fresh)
-    following = manifest.next(
-        segments=tuple(entries),
-        state=state_entry,
-        log=new_log.entry,
-        next_record=core.memory.next_record,
-        next_file=number + 2,
+    following = core.following(
+        segments=tuple(entries), state=state_entry, log=new_log.entry, next_record=core.memory.next_record
     )
     try:
         core.commit(following, created, state=state)
@@ -102,48 +100,63 @@ def roll(core: Core) -> int:
     return logged - kept_rows
 
 
-def compact(core: Core, progress: Progress | None = None) -> CompactionReport:
+def compact(core: Core, progress: Progress | None = None, guard: Guard = nullcontext) -> CompactionReport:
     """Remove the bytes of deleted records from every file and every snapshot in reach, and join small segments.
 
     Args:
-        core: open for writing.
+        core: open for writing; nobody else compacts it or makes a snapshot of it meanwhile.
         progress: called with records done and records to do.
+        guard: entered around what touches the shared state; between, others may enrol, delete, look up and roll.
 
     Raises:
         GalleryCorruptError: a block to be rewritten does not check; nothing is lost, what was compacted before stays.
         GalleryDiskFullError, GalleryWriteError: as above.
     """
-    before = _bytes(core)
-    removed_ids = core.dead()
-    removed = roll(core)
-    dead = core.dead()
-    runs = _plan(core)
+    with guard():
+        before = _bytes(core)
+        removed_ids = core.dead()
+        removed = roll(core)
+        dead = core.dead()
+        runs = _plan(core)
     total, done, rewritten = sum(entry.rows for run in runs for entry in run), 0, 0
     for run in runs:
-        removed += _rewrite(core, run, done, total, progress)
+        removed += _rewrite(core, run, dead, _Count(progress, done, total), guard)
         done += sum(entry.rows for entry in run)
         rewritten += len(run)
     compacted = expired = 0
     if len(dead):
         # before the tombstones go: a crash in between must not make anybody forget what a snapshot still holds
-        compacted, expired = purge_snapshots(core, dead, compact)
-        number = core.manifest.next_file
-        state = State(requests=core.state.requests)
-        path = core.folder / file_name("state", number)
-        try:
-            with faults("writing the state file"):
-                entry = write_state(core.disk, core.folder, core.manifest.gallery, number, core.key, state)
-        except BaseException:
-            core.discard([path])
-            raise
-        core.commit(core.manifest.next(state=entry, next_file=number + 1), [path], state=state)
-    with faults("removing old files"):
-        core.remove_orphans()
-        core.disk.sync_folder(core.folder)
-    _verify_gone(core, removed_ids)
-    return CompactionReport(
-        removed, rewritten, len(core.manifest.segments), before, _bytes(core), True, compacted, expired
-    )
+        compacted, expired = purge_snapshots(core, dead, compact, guard)
+    with guard():
+        if len(dead):
+            state, created = State(np.setdiff1d(core.state.tombstones, dead), core.state.requests), list[Path]()
+            try:
+                with faults("writing the state file"):
+                    entry = _write_state(core, state, created)
+            except BaseException:
+                core.discard(created)
+                raise
+            core.commit(core.following(state=entry), created, state=state)
+        with faults("removing old files"):
+            core.remove_orphans()
+            core.disk.sync_folder(core.folder)
+        _verify_gone(core, removed_ids)
+        segments, after = len(core.manifest.segments), _bytes(core)
+    return CompactionReport(removed, rewritten, segments, before, after, True, compacted, expired)
+
+
+@dataclass(slots=True)
+class _Count:
+    """Progress through the records of all runs."""
+
+    progress: Progress | None
+    done: int
+    total: int
+
+    def add(self, records: int) -> None:
+        self.done += records
+        if self.progress is not None:
+            self.progress(self.done, self.total)
 
 
 def _plan(core: Core) -> list[list[SegmentEntry]]:
@@ -173,46 +186,53 @@ def _plan(core: Core) -> list[list[SegmentEntry]]:
     return runs
 
 
-def _rewrite(core: Core, run: Sequence[SegmentEntry], done: int, total: int, progress: Progress | None) -> int:
+def _rewrite(core: Core, run: Sequence[SegmentEntry], dead: NDArray[np.uint64], count: _Count, guard: Guard) -> int:
     """Replace a run of segments by one without the dead; returns how many dead there were."""
-    manifest, dead, number = core.manifest, core.dead(), core.manifest.next_file
-    layout = manifest.layout(run[0].modality)
+    gallery, layout = core.manifest.gallery, core.manifest.layout(run[0].modality)
     assert layout is not None
     with faults("writing a segment"):
-        writer = _writer(core, number, layout.modality)
+        with guard():
+            writer = _writer(core, layout)
         try:
             for old in run:
-                segment = Segment(core.folder, old, manifest.gallery, layout, core.key)
+                segment = Segment(core.folder, old, gallery, layout, core.key)
                 for block in range(segment.blocks):
                     rows = segment.rows(block)
                     writer.add(rows.take(live_mask(rows.ids, dead)))
-                    done += len(rows)
                     segment.forget(block)
-                    if progress is not None:
-                        progress(done, total)
+                    count.add(len(rows))
             entry = writer.finish()
         except BaseException:
             writer.abandon()
             raise
-    gone, entries = {each.number for each in run}, list[SegmentEntry]()
-    for each in manifest.segments:
-        if each.number == run[0].number and entry is not None:
-            entries.append(entry)
-        if each.number not in gone:
-            entries.append(each)
-    core.commit(manifest.next(segments=tuple(entries), next_file=number + 1), [writer.path])
+    try:
+        with guard():
+            gone, entries = {each.number for each in run}, list[SegmentEntry]()
+            for each in core.manifest.segments:
+                if each.number == run[0].number and entry is not None:
+                    entries.append(entry)
+                if each.number not in gone:
+                    entries.append(each)
+            core.commit(core.following(segments=tuple(entries)), [writer.path])
+    except BaseException:
+        if entry is not None and entry not in core.manifest.segments:
+            core.discard([writer.path])
+        raise
     return sum(each.rows for each in run) - (entry.rows if entry else 0)
 
 
-def _writer(core: Core, number: int, modality: str) -> SegmentWriter:
-    layout = core.manifest.layout(modality)
-    assert layout is not None
-    return SegmentWriter(
-        core.disk, core.folder, core.manifest.gallery, number, layout, core.key, core.tuning.block_rows(layout)
-    )
+def _writer(core: Core, layout: Layout) -> SegmentWriter:
+    rows = core.tuning.block_rows(layout)
+    return SegmentWriter(core.disk, core.folder, core.manifest.gallery, core.take_number(), layout, core.key, rows)
 
 
-def _tombstones_of_segments(core: Core) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+def _write_state(core: Core, state: State, created: list[Path]) -> StateEntry | None:
+    number = core.take_number()
+    created.append(core.folder / file_name("state", number))
+    return write_state(core.disk, core.folder, core.manifest.gallery, number, core.key, state)
+
+
+def _tombstones_of_segments(core: Core) -> NDArray[np.uint64]:
     """The dead that are in segments; those that are only in the log are not carried over."""
     dead = core.dead()
     for fresh in core.memory.fresh:
@@ -221,19 +241,19 @@ def _tombstones_of_segments(core: Core) -> np.ndarray[tuple[int], np.dtype[np.ui
     return dead
 
 
-def _requests(core: Core) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+def _requests(core: Core) -> NDArray[np.void]:
     new = np.zeros(len(core.memory.requests), dtype=REQUEST)
     for row, (digest, (first, count)) in enumerate(core.memory.requests.items()):
         new[row] = (digest, first, count, 0)
     return np.concatenate([core.state.requests, new])[-MAX_REQUESTS:]
 
 
-def _verify_gone(core: Core, removed: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> None:
+def _verify_gone(core: Core, removed: NDArray[np.uint64]) -> None:
     """Read the folder again: raise unless no file can still hold one of the removed records."""
     left = core.orphans()
     if left:
         raise GalleryCorruptError(left[0], "file", 0, "compaction could not remove it; it may hold deleted records")
-    if core.state.tombstones.size or core.memory.deleted:
+    if np.isin(core.dead(), removed).any():
         raise GalleryCorruptError("MANIFEST", "state", 0, "tombstones are left after compaction")
     for entry in core.manifest.segments:
         layout = core.manifest.layout(entry.modality)
@@ -244,9 +264,3 @@ def _verify_gone(core: Core, removed: np.ndarray[tuple[int], np.dtype[np.uint64]
 
 def _bytes(core: Core) -> int:
     return sum(path.stat().st_size for path in core.folder.iterdir() if path.is_file())
-
-
-def acknowledged(core: Core) -> LogEntry:
-    """The log's entry with all that is durable now."""
-    assert core.log is not None
-    return LogEntry(core.log.entry.number, core.log.end, core.log.entry.header)

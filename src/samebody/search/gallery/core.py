@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ from samebody.search.types import Layout
 
 Progress = Callable[[int, int], None]
 """Called with what is done and what there is to do."""
+
+Guard = Callable[[], contextlib.AbstractContextManager[object]]
+"""Makes a context in which the shared state of an open gallery is the caller's alone."""
 
 _TRIES = 100
 
@@ -95,6 +99,7 @@ class Core:
         self.log_end = 0
         self.dropped = 0
         self.broken = ""
+        self._next_file = 0
         self._dead: tuple[int, int, NDArray[np.uint64]] | None = None
         self._old_requests: dict[bytes, tuple[int, int]] | None = None
 
@@ -144,6 +149,7 @@ class Core:
             memory.apply(event)
         self.manifest, self.segments, self.state, self.memory = manifest, segments, state, memory
         self.log_end, self.dropped = tail.end, tail.dropped
+        self._next_file = manifest.next_file
         self._dead = self._old_requests = None
 
     def empty_memory(self, manifest: Manifest) -> Memory:
@@ -299,6 +305,19 @@ class Core:
             self.disk.remove(self.folder / name)
         if orphans:
             self.disk.sync_folder(self.folder)
+
+    def take_number(self) -> int:
+        """A number for a new file; never given twice while the folder is open."""
+        self._next_file += 1
+        return self._next_file - 1
+
+    def following(self, **changes: Any) -> Manifest:
+        """The next manifest, with these changes and all that the log has made durable."""
+        log = changes.pop("log", None)
+        if log is None:
+            assert self.log is not None
+            log = replace(self.log.entry, acknowledged=self.log.end)
+        return self.manifest.next(log=log, next_file=self._next_file, **changes)
 
     def live(self, rows: Rows) -> Rows:
         """The rows that were not deleted."""

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samebody.errors import SamebodyError
-from samebody.search.gallery.core import LOCK, Core, Progress
+from samebody.search.gallery.core import LOCK, Core, Guard, Progress
 from samebody.search.gallery.disk import Disk, Lock, faults
-from samebody.search.gallery.errors import GalleryExistsError, GalleryNotFoundError, SnapshotError
+from samebody.search.gallery.errors import GalleryCorruptError, GalleryExistsError, GalleryNotFoundError, SnapshotError
 from samebody.search.gallery.log import Deleted, Log
-from samebody.search.gallery.manifest import Manifest, SnapshotEntry, read_manifest, write_manifest
+from samebody.search.gallery.manifest import Manifest, SnapshotEntry, file_name, read_manifest, write_manifest
 from samebody.search.gallery.segment import Segment
 from samebody.search.gallery.state import read_state
 
@@ -35,9 +35,12 @@ def copy_gallery(
     target: Path,
     key: bytes | None,
     snapshot_of: str | None,
+    state: bytes,
     progress: Progress | None,
 ) -> None:
-    """Copy segments and state to a new folder, check the copies, give them an empty log; the folder appears whole.
+    """Copy segments to a new folder, check the copies, give them an empty log; the folder appears whole.
+
+    The segments that ``manifest`` names must stay; the log and the state file, whose content is ``state``, may go.
 
     Raises:
         GalleryExistsError, GalleryCorruptError (a copy does not check), GalleryDiskFullError, GalleryWriteError.
@@ -48,7 +51,7 @@ def copy_gallery(
         target.parent.mkdir(parents=True, exist_ok=True)
         disk.make_folder(partial)
         try:
-            _fill(disk, source, manifest, partial, key, snapshot_of, progress)
+            _fill(disk, source, manifest, partial, key, snapshot_of, state, progress)
             if target.exists():
                 target.rmdir()  # empty, as was checked
             disk.rename(partial, target)
@@ -68,9 +71,10 @@ def _fill(
     folder: Path,
     key: bytes | None,
     snapshot_of: str | None,
+    state: bytes,
     progress: Progress | None,
 ) -> None:
-    sizes = {name: size for name, size in manifest.files().items() if size is not None}
+    sizes = {file_name("segment", entry.number): entry.bytes for entry in manifest.segments}
     total, done = sum(sizes.values()), 0
     for name, size in sizes.items():
         file = disk.create(folder / name)
@@ -93,12 +97,23 @@ def _fill(
         for place in segment.all_places():
             segment.check(place)
     if manifest.state is not None:
+        file = disk.create(folder / file_name("state", manifest.state.number))
+        try:
+            file.write(0, state)
+            file.sync()
+        finally:
+            file.close()
         read_state(folder, manifest.state, manifest.gallery, key)
     log = Log.create(disk, folder, manifest.gallery, manifest.next_file, key)
     log.close()
     copy = manifest.next(log=log.entry, next_file=manifest.next_file + 1, snapshots=(), snapshot_of=snapshot_of)
     disk.sync_folder(folder)
     write_manifest(disk, folder, copy, key)
+
+
+def state_bytes(folder: Path, manifest: Manifest) -> bytes:
+    """The state file as it is, or nothing."""
+    return b"" if manifest.state is None else (folder / file_name("state", manifest.state.number)).read_bytes()
 
 
 def require_free(target: Path) -> None:
@@ -125,18 +140,22 @@ def restore_snapshot(snapshot: Path, target: Path, key: bytes | None, disk: Disk
             f"the snapshot {snapshot} is expired: it holds records that were deleted later.",
             hint="Take a newer one, and destroy this one.",
         )
-    copy_gallery(disk, snapshot, manifest, target, key, None, progress)
+    try:
+        copy_gallery(disk, snapshot, manifest, target, key, None, state_bytes(snapshot, manifest), progress)
+    except FileNotFoundError as error:
+        raise GalleryCorruptError(Path(error.filename or "").name, "file", 0, "the file is missing") from None
 
 
-def purge_snapshots(core: Core, dead: NDArray[np.uint64], compact: Callable[[Core], object]) -> tuple[int, int]:
+def purge_snapshots(
+    core: Core, dead: NDArray[np.uint64], compact: Callable[[Core], object], guard: Guard
+) -> tuple[int, int]:
     """Remove dead records from every registered snapshot that may hold them, or mark it expired.
 
     Returns:
         How many were compacted, and how many expired.
     """
-    compacted = expired = 0
-    entries = list(core.manifest.snapshots)
-    for place, entry in enumerate(entries):
+    compacted, expired = 0, set[str]()
+    for entry in core.manifest.snapshots:
         held = dead[dead < np.uint64(entry.below)]
         if entry.expired or not len(held):
             continue
@@ -144,12 +163,14 @@ def purge_snapshots(core: Core, dead: NDArray[np.uint64], compact: Callable[[Cor
             _purge(core, entry, held, compact)
             compacted += 1
         except (SamebodyError, OSError):
-            entries[place] = replace(entry, expired=True)
-            expired += 1
+            expired.add(entry.snapshot)
             _mark(core, entry)
     if expired:
-        core.commit(core.manifest.next(snapshots=tuple(entries)), [])
-    return compacted, expired
+        with guard():
+            register = core.manifest.snapshots
+            marked = tuple(replace(each, expired=each.expired or each.snapshot in expired) for each in register)
+            core.commit(core.following(snapshots=marked), [])
+    return compacted, len(expired)
 
 
 def _purge(core: Core, entry: SnapshotEntry, held: NDArray[np.uint64], compact: Callable[[Core], object]) -> None:

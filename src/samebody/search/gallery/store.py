@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from samebody.errors import StorageError
+from samebody.errors import SamebodyError
 from samebody.search.gallery import compaction, records
 from samebody.search.gallery.columns import Payload, Rows
 from samebody.search.gallery.compaction import CompactionReport
@@ -34,7 +35,7 @@ from samebody.search.gallery.manifest import NAME, Manifest, SnapshotEntry, read
 from samebody.search.gallery.reading import Mode, Reading
 from samebody.search.gallery.records import Attributes, Enrolment
 from samebody.search.gallery.sealing import check_key
-from samebody.search.gallery.snapshot import copy_gallery, remove_partial, require_free, restore_snapshot
+from samebody.search.gallery.snapshot import copy_gallery, remove_partial, require_free, restore_snapshot, state_bytes
 from samebody.search.gallery.state import request_digest
 from samebody.search.types import Layout
 
@@ -51,6 +52,7 @@ class Gallery(Reading):
     def __init__(self, core: Core, lock: Lock | None, mode: Mode) -> None:
         super().__init__(core, mode)
         self._lock = lock
+        self._maintenance = threading.RLock()  # one compaction or snapshot at a time
 
     # Opening
 
@@ -162,8 +164,11 @@ class Gallery(Reading):
         return cls(core, lock, mode)
 
     def close(self) -> None:
-        """Give the gallery back. Everything acknowledged is durable already; views taken before stay usable."""
-        with self._guard:
+        """Give the gallery back. Everything acknowledged is durable already; views taken before stay usable.
+
+        Waits for a compaction or a snapshot of another thread.
+        """
+        with self._maintenance, self._guard:
             if self._closed:
                 return
             self._closed = True
@@ -172,7 +177,7 @@ class Gallery(Reading):
                 if core.log is not None:
                     with contextlib.suppress(Exception):
                         if not core.broken and core.log.end != core.manifest.log.acknowledged:
-                            core.commit(core.manifest.next(log=compaction.acknowledged(core)), [])
+                            core.commit(core.following(), [])
                     core.log.close()
             finally:
                 core.release()
@@ -290,12 +295,14 @@ class Gallery(Reading):
         Args:
             progress: called with records done and records to do.
 
+        Other threads may enrol, delete and look up meanwhile; what they delete goes with the next compaction.
+
         Raises:
             GalleryCorruptError: a block that had to be rewritten does not check.
             GalleryDiskFullError, GalleryWriteError: what was not compacted stays as it was.
         """
-        with self._writing() as core:
-            return compaction.compact(core, progress)
+        with self._maintenance:
+            return compaction.compact(self._core, progress, self._writing)
 
     def snapshot(self, path: Path | str, progress: Progress | None = None) -> SnapshotEntry:
         """A complete copy in a new folder, free of deleted records, every block checked; entered in the register.
@@ -304,24 +311,27 @@ class Gallery(Reading):
             GalleryExistsError, GalleryCorruptError, GalleryDiskFullError, GalleryWriteError.
         """
         target = Path(path).absolute()
-        with self._writing() as core:
-            require_free(target)
-            if len(core.dead()):
-                compaction.compact(core)
-            else:
+        with self._maintenance:
+            with self._writing() as core:
+                require_free(target)
+                dead = len(core.dead())
+            if dead:
+                compaction.compact(core, None, self._writing)
+            with self._writing():
                 compaction.roll(core)
-            created = datetime.now(UTC).isoformat(timespec="seconds")
-            below = core.memory.next_record
-            entry = SnapshotEntry(secrets.token_hex(16), str(target), created, below)
-            manifest = core.manifest
-            # entered first: a snapshot that nobody remembers could not be compacted later
-            core.commit(manifest.next(snapshots=(*manifest.snapshots, entry)), [])
+                if len(core.dead()):  # deleted since
+                    compaction.compact(core)
+                created = datetime.now(UTC).isoformat(timespec="seconds")
+                entry = SnapshotEntry(secrets.token_hex(16), str(target), created, core.memory.next_record)
+                # entered first: a snapshot that nobody remembers could not be compacted later
+                core.commit(core.following(snapshots=(*core.manifest.snapshots, entry)), [])
+                manifest, state = core.manifest, state_bytes(core.folder, core.manifest)
             try:
-                copy_gallery(core.disk, core.folder, core.manifest, target, core.key, entry.snapshot, progress)
+                copy_gallery(core.disk, core.folder, manifest, target, core.key, entry.snapshot, state, progress)
             except BaseException:
                 if not (target / NAME).exists():
-                    with contextlib.suppress(StorageError):  # an entry without a folder does no harm
-                        core.commit(core.manifest.next(snapshots=manifest.snapshots), [])
+                    with contextlib.suppress(SamebodyError):  # an entry without a folder does no harm
+                        self.forget_snapshot(entry.snapshot)
                 raise
             return entry
 
@@ -339,7 +349,7 @@ class Gallery(Reading):
             kept = tuple(entry for entry in core.manifest.snapshots if entry.snapshot != snapshot)
             if len(kept) == len(core.manifest.snapshots):
                 raise SnapshotError(f"the register has no snapshot {snapshot}.")
-            core.commit(core.manifest.next(snapshots=kept), [])
+            core.commit(core.following(snapshots=kept), [])
 
     @staticmethod
     def restore(
