@@ -37,7 +37,7 @@ from samebody.synth.iris.lids import opening
 
 PEER = Path(__file__).with_name("open_iris_peer.py")
 DEFAULT_PYTHON = Path.home() / ".cache/samebody/oracles/open-iris/env/bin/python"
-ROUNDS = 3
+ROUNDS = 2
 Case = tuple[np.ndarray, np.ndarray, str]  # picture, segmentation map, side
 
 
@@ -236,7 +236,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{chosen.open_iris} is no Python of an environment with open-iris; see the module's text.\n")
         return 69
     cv2.setNumThreads(1)
-    count, rounds, seconds = (2, 1, 0.6) if chosen.quick else (6, ROUNDS, 2.0)
+    count, rounds, seconds = (2, 1, 0.6) if chosen.quick else (5, ROUNDS, 1.5)
     sets = [
         ("synthetic 320x240", synthetic_cases(count, 320, 240)),
         ("synthetic 640x480", synthetic_cases(count, 640, 480)),
