@@ -19,8 +19,11 @@ from samebody.synth.attacks.light import Light, Plane, raw_to_shown, to_raw
 from samebody.synth.attacks.record import Draw
 from samebody.types import Pixels
 
-SHARPEST_LENS = 0.35
+SHARPEST_LENS = 0.27
 """Blur of the best lens in sensor pixels, as a Gaussian's deviation."""
+
+APERTURE = 0.85
+"""Side of a sensor pixel's light-sensitive square over the pixel pitch."""
 
 _FILTERS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
 
@@ -85,7 +88,7 @@ def draw_chain(random: np.random.Generator, *, camera: bool = True) -> CaptureCh
     return CaptureChain(
         camera=camera,
         sensor_scale=d.log_uniform("sensor_scale", 0.75, 1.5) if camera else 1.0,
-        lens_sigma=SHARPEST_LENS + abs(d.normal("defocus", 0.5)),
+        lens_sigma=SHARPEST_LENS + abs(d.normal("defocus", 0.32)),
         motion=max(0.0, abs(d.normal("motion", 1.3)) - 1.0),
         motion_angle=d.uniform("motion_angle", 0, math.pi),
         exposure=(level * (1 + warmth), level * (1 + tint), level * (1 - warmth)),
@@ -116,12 +119,13 @@ def through_lens(light: Light, chain: CaptureChain) -> Light:
 def transfer(fx: NDArray[np.float64], fy: NDArray[np.float64], chain: CaptureChain) -> NDArray[np.float64]:
     """Modulation transfer of lens, motion and the sensor's square aperture at frequencies in cycles a sensor pixel.
 
-    Gaussian defocus exp(-2 pi^2 s^2 f^2), motion sinc(L f), aperture sinc(fx) sinc(fy) (Goodman, Introduction to
+    Gaussian defocus exp(-2 pi^2 s^2 f^2), motion sinc(L f), aperture sinc(a fx) sinc(a fy) (Goodman, Introduction to
     Fourier Optics, chapters 2 and 6). Frequencies beyond 0.5 are not cut: they are what the sensor folds back.
     """
     along = fx * math.cos(chain.motion_angle) + fy * math.sin(chain.motion_angle)
     lens = np.exp(-2 * math.pi**2 * chain.lens_sigma**2 * (fx * fx + fy * fy))
-    return np.asarray(lens * np.abs(np.sinc(chain.motion * along)) * np.abs(np.sinc(fx) * np.sinc(fy)))
+    aperture = np.sinc(APERTURE * fx) * np.sinc(APERTURE * fy)
+    return np.asarray(lens * np.abs(np.sinc(chain.motion * along) * aperture))
 
 
 def _line(length: float, direction: float) -> NDArray[np.float32]:

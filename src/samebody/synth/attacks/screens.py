@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from samebody.synth.attacks.capture import decode, encode, transfer
+from samebody.synth.attacks.capture import APERTURE, decode, encode, transfer
 from samebody.synth.attacks.light import Light, Plane, gamut, mixed, soft_field, to_light, to_pixels
 from samebody.synth.attacks.record import Draw
 from samebody.synth.attacks.scene import Scene, reflections
@@ -163,7 +163,7 @@ def _finish(scene: Scene, emitted: Light, grid: Light | None, draw: Draw, streng
 
 def lcd(scene: Scene, strength: float, draw: Draw) -> Light:
     """A monitor, laptop or tablet with striped sub-pixels."""
-    ratio = draw.log_uniform("display_pixels_per_sensor_pixel", 0.55, 2.6)
+    ratio = draw.log_uniform("display_pixels_per_sensor_pixel", 0.42, 2.4)
     cell = stripe_cell(draw.uniform("stripe_fill", 0.7, 0.95), draw.uniform("row_gap", 0.05, 0.3))
     turned = draw.flag("portrait_orientation", 0.3)
     bleed = draw.uniform("camera_crosstalk", 0.05, 0.3)
@@ -186,12 +186,12 @@ def lcd(scene: Scene, strength: float, draw: Draw) -> Light:
 
 def oled(scene: Scene, strength: float, draw: Draw) -> Light:
     """A phone with diamond PenTile sub-pixels: deep blacks, strong colours, hard bands of its dimming."""
-    ratio = draw.log_uniform("display_pixels_per_sensor_pixel", 1.0, 4.0)
+    ratio = draw.log_uniform("display_pixels_per_sensor_pixel", 0.8, 3.6)
     cell = diamond_cell(draw.uniform("diamond_size", 0.34, 0.48))
     per_source = np.float32(ratio * scene.view.scale / 2)  # the cell repeats every two pixels
     sx, sy = scene.grid
     step = scene.view.jacobian()
-    spread = math.sqrt(scene.chain.lens_sigma**2 + scene.chain.motion**2 / 12 + 1 / 12)
+    spread = math.sqrt(scene.chain.lens_sigma**2 + scene.chain.motion**2 / 12 + APERTURE**2 / 12)
     cell = _wrapped_blur(cell, 0.85 * spread * ratio / 2)
     grid = np.zeros((*scene.shape, 3), np.float32)
     for jitter in ((-0.7, -0.25), (0.25, -0.7), (0.7, 0.25), (-0.25, 0.7)):  # the rest of the variance, sampled
