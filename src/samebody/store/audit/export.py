@@ -99,9 +99,11 @@ def _parsed(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, entry
 
 
-def _typed(kind: type[Any], fields: dict[str, Any]) -> Any:
+def _typed(kind: type[Any], fields: Any) -> Any:
     """``kind`` with fields of the types it declares, all of them and no others."""
     numbers = {"sequence", "number", "size"}
+    if not isinstance(fields, dict):
+        raise TypeError("not an object")
     for name, value in fields.items():
         if not isinstance(value, int if name in numbers else str) or isinstance(value, bool):
             raise TypeError(name)
