@@ -1,4 +1,4 @@
-"""The benchmark beside open-iris: its inputs are sound, its page says what was measured, and it says what is missing."""
+"""The benchmark beside open-iris: its inputs are sound, its page says what was measured and what is missing."""
 
 from __future__ import annotations
 
