@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import hashlib
+import json
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 
 from samebody.errors import SamebodyError
 from samebody.search.gallery import Gallery, verify_gallery
 from samebody.search.gallery.errors import GalleryCorruptError, GalleryKeyError, GalleryVersionError
-from samebody.search.gallery.sealing import HEADER_BYTES
+from samebody.search.gallery.sealing import HEADER_BYTES, canonical, pack_header
 
 from .material import IRIS, KEY, KEYS, SMALL, VECTOR, files, fill, holdings, irises, live, make, subjects, vectors
 
@@ -109,13 +114,13 @@ def test_a_lost_file_is_named(written, tmp_path):
     for target in files(path):
         if target.name == "MANIFEST":
             continue
-        copy = tmp_path / target.name
-        shutil.copytree(path, copy)
-        (copy / target.name).unlink()
+        folder = tmp_path / target.name
+        shutil.copytree(path, folder)
+        (folder / target.name).unlink()
         with pytest.raises(GalleryCorruptError, match="missing") as caught:
-            Gallery.open(copy, key=key)
+            Gallery.open(folder, key=key)
         assert caught.value.file == target.name
-        (found,) = verify_gallery(copy, key).corruptions
+        (found,) = verify_gallery(folder, key).corruptions
         assert (found.file, found.reason) == (target.name, "the file is missing")
 
 
@@ -153,8 +158,6 @@ def test_files_and_blocks_of_another_place_are_refused(tmp_path):
 
 
 def test_a_manifest_written_without_the_key_is_refused(tmp_path):
-    import hashlib
-
     with make(tmp_path / "g", KEY) as gallery:
         fill(gallery)
     manifest = tmp_path / "g" / "MANIFEST"
@@ -167,8 +170,6 @@ def test_a_manifest_written_without_the_key_is_refused(tmp_path):
 
 
 def test_a_newer_format_is_refused_by_name(tmp_path):
-    import hashlib
-
     make(tmp_path / "g").close()
     manifest = tmp_path / "g" / "MANIFEST"
     head = (
@@ -183,15 +184,15 @@ def test_a_newer_format_is_refused_by_name(tmp_path):
 def test_random_bytes_in_place_of_any_file_give_a_typed_error(written, tmp_path):
     path, key, _ = written
     chance = random.Random(8)
-    copy = tmp_path / "g"
-    shutil.copytree(path, copy)
-    for target in files(copy):
+    folder = tmp_path / "g"
+    shutil.copytree(path, folder)
+    for target in files(folder):
         before = target.read_bytes()
         for size in (0, 3, 40, 5000):
             target.write_bytes(before[: chance.randrange(30)] + chance.randbytes(size))
             with pytest.raises(SamebodyError):
-                _read_everything(copy, key)
-            assert not verify_gallery(copy, key).sound
+                _read_everything(folder, key)
+            assert not verify_gallery(folder, key).sound
         target.write_bytes(before)
 
 
@@ -260,3 +261,80 @@ def test_a_file_cut_under_an_open_reader_is_named(tmp_path):
             stream.truncate(HEADER_BYTES + 100)
         with pytest.raises(GalleryCorruptError, match="cut short"):
             list(reader.source("vector").blocks())
+
+
+def _paths(value: object, path: tuple = ()) -> list[tuple]:
+    """Every place inside a JSON value."""
+    found = [path] if path else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, each in items:
+        found += _paths(each, (*path, name))
+    return found
+
+
+def _put(value: object, path: tuple, junk: object) -> object:
+    changed = copy.deepcopy(value)
+    inner = changed
+    for name in path[:-1]:
+        inner = inner[name]
+    if junk is None:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = junk
+    return changed
+
+
+JUNK = (None, -1, 2**70, 3, "x", "../../etc/passwd", [], {}, True, 1.5, [[]])
+
+
+def _sign(head: bytes) -> bytes:
+    return head + f"sha256 {hashlib.sha256(head).hexdigest()}\n".encode()
+
+
+def test_nonsense_with_a_good_checksum_gives_a_typed_error(tmp_path):
+    """In a plain gallery anybody can make checksums: the values are checked too, and no number leaves the folder."""
+    with make(tmp_path / "g") as gallery:
+        fill(gallery, batches=2)
+        gallery.delete("subject-00001")
+        gallery.enrol_arrays("iris", subjects(30, 500), irises(30), space=IRIS.space)
+        segment = gallery._core.of("vector")[0]
+        header = {**segment.header.fields}
+    manifest = tmp_path / "g" / "MANIFEST"
+    before = manifest.read_bytes()
+    first, second = before.split(b"\n")[:2]
+    fields = json.loads(second)
+    chance = random.Random(3)
+    for path in _paths(fields):
+        for junk in chance.sample(JUNK, 3):
+            manifest.write_bytes(_sign(first + b"\n" + canonical(_put(fields, path, junk)) + b"\n"))
+            _use_everything(tmp_path / "g")
+    file = tmp_path / "g" / segment.file
+    whole, place = file.read_bytes(), [each["number"] for each in fields["segments"]].index(segment.entry.number)
+    refused, tried = 0, 0
+    for path in _paths(header):
+        for junk in chance.sample(JUNK, 6):
+            changed = pack_header(_put(header, path, junk), None, None)
+            file.write_bytes(changed + whole[HEADER_BYTES:])
+            new = _put(fields, ("segments", place, "header"), hashlib.sha256(changed).hexdigest())
+            manifest.write_bytes(_sign(first + b"\n" + canonical(new) + b"\n"))
+            refused, tried = refused + _use_everything(tmp_path / "g"), tried + 1
+    assert refused > 0.9 * tried
+
+
+def _use_everything(path: Path) -> bool:
+    """Whether anything was refused; what is refused is refused by a typed error."""
+    refused = False
+    try:
+        with Gallery.open(path) as gallery:
+            for modality in ("vector", "iris"):
+                list(gallery.source(modality).blocks())
+            gallery.subject_of(range(40))
+            gallery.fetch(range(40))
+            gallery.records_of("subject-00001")
+            gallery.stats()
+            list(gallery.subjects())
+    except SamebodyError:
+        refused = True
+    with contextlib.suppress(SamebodyError):
+        verify_gallery(path)
+    return refused

@@ -12,7 +12,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from samebody import crypto
 from samebody.search.errors import LayoutError
@@ -29,6 +29,7 @@ from samebody.search.types import Kind, Layout
 NAME = "MANIFEST"
 _NEW = "MANIFEST.new"
 LOCK = "LOCK"
+T = TypeVar("T")
 OWN_FILE = re.compile(r"(segment|log|state)-\d{9}\.sbg|MANIFEST\.new")
 """Files that a gallery makes and may remove when the manifest does not name them."""
 
@@ -215,7 +216,7 @@ def read_manifest(folder: Path, key: bytes | None, *, checked: bool = True) -> M
         )
     try:
         manifest = _parse(json.loads(lines[1]))
-    except (KeyError, TypeError, ValueError, LayoutError):
+    except (KeyError, TypeError, ValueError, AttributeError, LayoutError):
         raise corrupt("not readable") from None
     if len(lines) != (5 if manifest.sealed else 4):
         raise corrupt("the seal is missing or misplaced")
@@ -236,9 +237,24 @@ def read_manifest(folder: Path, key: bytes | None, *, checked: bool = True) -> M
 
 def _parse(fields: dict[str, Any]) -> Manifest:
     fields = dict(fields)
-    fields["layouts"] = tuple(Layout(**each) for each in fields["layouts"])
-    fields["segments"] = tuple(SegmentEntry(**each) for each in fields["segments"])
-    fields["state"] = StateEntry(**fields["state"]) if fields["state"] else None
-    fields["log"] = LogEntry(**fields["log"])
-    fields["snapshots"] = tuple(SnapshotEntry(**each) for each in fields["snapshots"])
-    return Manifest(**fields)
+    fields["layouts"] = tuple(_typed(Layout, each) for each in fields["layouts"])
+    fields["segments"] = tuple(_typed(SegmentEntry, each) for each in fields["segments"])
+    fields["state"] = None if fields["state"] is None else _typed(StateEntry, fields["state"])
+    fields["log"] = _typed(LogEntry, fields["log"])
+    fields["snapshots"] = tuple(_typed(SnapshotEntry, each) for each in fields["snapshots"])
+    return _typed(Manifest, fields)
+
+
+_KINDS = {"int": int, "str": str, "bool": bool, "Kind": str, "str | None": (str, type(None))}
+
+
+def _typed(kind: type[T], fields: dict[str, Any]) -> T:
+    """An entry whose numbers are numbers and whose texts are texts; TypeError or ValueError otherwise."""
+    for name, annotation in kind.__annotations__.items():
+        wanted = _KINDS.get(str(annotation))
+        if wanted is None or name not in fields:
+            continue
+        value = fields[name]
+        if not isinstance(value, wanted) or (annotation == "int" and (isinstance(value, bool) or value < 0)):
+            raise ValueError(name)
+    return kind(**fields)

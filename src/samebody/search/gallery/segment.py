@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -348,18 +348,34 @@ def _check(
         raise GalleryCorruptError(file, "header", 0, "not the file that the manifest names")
     if size != entry.bytes:
         raise GalleryCorruptError(file, "file", min(size, entry.bytes), f"{size} bytes, {entry.bytes} were written")
-    fields = header.fields
+    try:
+        return header, _directory(file, header.fields, entry, layout, descriptor)
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, struct.error, OSError):
+        raise GalleryCorruptError(file, "header", 0, "not readable") from None
+
+
+def _directory(
+    file: str, fields: dict[str, Any], entry: SegmentEntry, layout: Layout, descriptor: int
+) -> dict[tuple[str, int], Place]:
+    """Where every part lies: all parts that the header promises, each inside the file."""
     said = (fields["modality"], fields["space"], fields["size"], fields["rows"])
     if said != (layout.modality, layout.space, layout.size, entry.rows):
         raise GalleryCorruptError(file, "header", 0, "it holds other records than the manifest says")
-    where = fields["directory"]
+    where, rows, block_rows = fields["directory"], entry.rows, fields["block_rows"]
     data = os.pread(descriptor, where["entries"] * _ENTRY.size, where["offset"])
     if _sha256(data) != where["sha256"]:
         raise GalleryCorruptError(file, "directory", where["offset"], "the checksum does not fit")
     places = {}
     for part, index, offset, stored, crc, _ in _ENTRY.iter_unpack(data):
+        if not HEADER_BYTES <= offset <= offset + stored <= where["offset"]:
+            raise GalleryCorruptError(file, "directory", where["offset"], "a part lies outside the file")
         places[PARTS[part], index] = Place(PARTS[part], index, offset, stored, crc)
-    return header, places
+    blocks, chunks = -(-rows // block_rows), -(-rows // INDEX_CHUNK)
+    promised = {(part, index) for part in ("ids", "names", "payload") for index in range(blocks)}
+    promised |= {("index", index) for index in range(chunks)} | {("fences", 0)}
+    if (fields["blocks"], fields["chunks"]) != (blocks, chunks) or block_rows < 1 or places.keys() != promised:
+        raise GalleryCorruptError(file, "directory", where["offset"], "it does not list the parts of the segment")
+    return places
 
 
 def _sha256(data: bytes) -> str:
