@@ -134,3 +134,30 @@ def test_a_missing_ray_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_an_opener_never_shows_its_key(tmp_path: Path) -> None:
     assert "secret" not in repr(GalleryOpener(tmp_path, "vector", b"secret" * 5))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_commands_run_on_a_cluster(cluster: Any, tmp_path: Path) -> None:
+    import json
+
+    from click.testing import CliRunner
+
+    from samebody.cli.main import cli
+
+    def answer(*arguments: object) -> dict[str, Any]:
+        result = CliRunner().invoke(cli, ["gallery", *map(str, arguments), "--json"])
+        assert result.exit_code in (0, 1), (result.output, result.exception)
+        found: dict[str, Any] = json.loads(result.stdout)
+        return found
+
+    path = tmp_path / "people"
+    answer("create", path, "--synthetic", "vector", "--count", 3000, "--dimension", 64, "--plain")
+    ray = ("--engine", "ray", "--shards", "2", "--replicas", "1")
+    (one,) = answer("identify", path, "--synthetic-person", 77)["searches"]
+    (many,) = answer("identify", path, "--synthetic-person", 77, *ray)["searches"]
+    assert one["candidates"] == many["candidates"] and many["answer"] == "match"
+    processes = {name.split(":")[1] for name in many["engines"]["vector"]["notes"]["answered_by"]}
+    assert len(processes) >= 1 and str(os.getpid()) not in processes
+    one, many = answer("dedupe", path, "--false-pairs", 20), answer("dedupe", path, "--false-pairs", 20, *ray)
+    assert one["groups"] == many["groups"] and one["groups"] and many["engines"]["vector"].startswith("ray")
