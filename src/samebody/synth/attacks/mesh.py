@@ -72,7 +72,7 @@ def require_fit(first: Points, second: Points) -> None:
 
 
 def polygon_mask(points: Points, shape: tuple[int, int], feather: float = 0.0) -> Plane:
-    """0-1 inside the polygon, drawn with quarter-pixel precision; ``feather`` softens it (a deviation in pixels)."""
+    """0-1 inside the polygon and up to a pixel outside; ``feather`` softens the edge (a deviation in pixels)."""
     mask = np.zeros(shape, np.uint8)
     cv2.fillPoly(mask, [np.rint((points - 0.5) * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
     out = mask.astype(np.float32) / 255
