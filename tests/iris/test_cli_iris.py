@@ -167,9 +167,11 @@ def test_show_refuses_another_kind_of_file_and_an_unwritable_place(
         assert ended.value.code == code and "samebody:" in capsys.readouterr().err
 
 
-def test_the_record_names_the_installed_pipeline() -> None:
+@pytest.mark.parametrize("name", ["default", "openiris-shape"])
+def test_the_record_names_the_installed_pipeline(name: str) -> None:
+    """After a change of the pipeline: python -m benchmarks.iris_results --data DIR"""
     from samebody.cli.models import command as models
 
-    checked = CliRunner().invoke(models, ["check", "iris/default", "--json"])
+    checked = CliRunner().invoke(models, ["check", f"iris/{name}", "--json"])
     (row,) = json.loads(checked.stdout)["results"]
     assert row["status"] == "ok" and "pipeline" in row["checks"], row["error"]
