@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +12,9 @@ import pytest
 
 from samebody.store import LocalMasterKey, Store
 from samebody.store.verdicts import Conclusion, FindingSummary
+from tests.store.postgresql import postgresql_database, postgresql_server
+
+__all__ = ["postgresql_database", "postgresql_server"]
 
 MASTER = bytes(range(32))
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -38,6 +41,17 @@ def clock() -> SetClock:
 @pytest.fixture
 def store(tmp_path: Path, clock: SetClock) -> Iterator[Store]:
     with Store.open(tmp_path / "store", master=[LocalMasterKey(MASTER)], clock=clock) as opened:
+        furnish(opened)
+        yield opened
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path: Path, clock: SetClock) -> Iterator[Store]:
+    """A store on each kind of database."""
+    where: str | Path = tmp_path / "store"
+    if request.param == "postgresql":
+        where = request.getfixturevalue("postgresql_database")
+    with Store.open(where, media=tmp_path / "store" / "media", master=[LocalMasterKey(MASTER)], clock=clock) as opened:
         furnish(opened)
         yield opened
 
@@ -75,6 +89,3 @@ def conclusion(decision: str = "accept", **body: Any) -> Conclusion:
         findings=(FindingSummary("face.match", "pass", 0.71), FindingSummary("document.mrz", "fail", None, ("mrz.x",))),
         body={"decision": decision, **body},
     )
-
-
-Furnish = Callable[..., None]

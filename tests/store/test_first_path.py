@@ -18,7 +18,8 @@ from samebody.types import EmbeddingSpace, Template
 from tests.store.conftest import begin, conclusion
 
 
-def test_a_person_is_verified_enrolled_exported_and_erased(store: Store) -> None:
+def test_a_person_is_verified_enrolled_exported_and_erased(either: Store) -> None:
+    store = either
     sent: list[Delivery] = []
     with store.write() as tx:
         new_endpoint(store, tx, "local", "https://example.org/hook", actor="test")

@@ -97,7 +97,7 @@ def test_a_sealed_file_cannot_stand_in_for_another(store: Store) -> None:
     one = store.vault.add("local", session_id, "selfie", b"one", actor="c")
     other = store.vault.add("local", session_id, "document", b"other", actor="c")
     with store.read() as tx:
-        blobs = dict(tx.execute(select(MediaRow.id, MediaRow.blob)).tuples())
+        blobs = {row.id: row.blob for row in tx.scalars(select(MediaRow))}
     store.blobs.put(blobs[one.id], store.blobs.get(blobs[other.id]))
     with pytest.raises(BlobError):
         store.vault.read("local", one.id)

@@ -1,4 +1,4 @@
-"""Planted biometric bytes are found nowhere: not in the database, its log, sealed files, backups, logs or tracebacks."""
+"""Planted biometric bytes are found nowhere: not in database, write-ahead log, files, backups, logs or tracebacks."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ class Queue:
         states = (State.SUBMITTED.value, State.PROCESSING.value)
         query = select(SessionRow.state, func.count()).where(SessionRow.state.in_(states)).group_by(SessionRow.state)
         with self.store.read() as tx:
-            found = dict(tx.execute(query))
+            found = {row[0]: row[1] for row in tx.execute(query)}
         return {state: found.get(state, 0) for state in states}
 
     def _return(self, claim: Claim, event: Event, details: Mapping[str, Detail], **changes: object) -> SessionView:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from samebody.store.errors import BlobError, StoreConfigError, StoreExtraMissingError
 
-_NAME = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_.-]+)*")
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*")
 TEMPORARY = ".part"
 
 
