@@ -4,8 +4,8 @@
     samebody data ingest RAW --into SET --pattern '{split}/{subject}/*' ...        (and so on, see docs/how-to/data.md)
     python -m benchmarks.plant_faults score SET --truth TRUTH.json
 
-FOLDER has one folder for each subject. RAW gets one folder for each split, with one for each subject. Which kinds of
-fault, how many, and where is drawn from the seed. No tool reads the truth; `score` reads it and the data set's versions.
+FOLDER has one folder for each subject. RAW gets one folder for each split, with one for each subject. The kinds of
+fault, how many and where are drawn from the seed. No tool reads the truth; `score` reads it and the data set's versions.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def plant_duplicates(files: dict[str, bytes], draw: random.Random, count: int) -
     """Copies beside the original: byte for byte, encoded anew, scaled."""
     found = []
     for path in draw.sample(sorted(files), min(count, len(files))):
-        side, subject, name = parts(path)
+        side, subject, _ = parts(path)
         copy = f"{side}/{subject}/{draw.randrange(10**6):06d}.jpg"
         kind = draw.choice(["bytes", "quality", "scale", "both"])
         picture = opened(files[path])

@@ -4,8 +4,8 @@ Layout of the folder::
 
     dataset.json          name, description, format version
     objects/ab/abcd...    the bytes of a sample, named by their SHA-256
-    manifests/<content>   Parquet, named by the digest over its rows
-    versions/<id>.json    content, parents, step; named by the digest over these
+    manifests/<sha256>    Parquet, named by the SHA-256 of the file
+    versions/<id>.json    digest over the rows, parents, step; named by the digest over these
     HEAD                  the version that was made last
     log.jsonl             when each version was made
     facts/ journal/       what was measured of samples; how far an interrupted ingestion came: may be deleted
@@ -44,7 +44,8 @@ class Version:
         parents: versions this one was made from.
         step: what made it: ``name``, ``options``, ``figures``; JSON-ready, the same whenever it is repeated.
         rows: samples at the time it was made.
-        erased: row digests of samples that were erased since.
+        erased: digests that rows had before erasure removed or amended them.
+        amended: digests of rows that erasure amended, because they named a sample that is gone.
         manifest_sha256: of the manifest's file as it stands.
     """
 
@@ -54,6 +55,7 @@ class Version:
     step: Mapping[str, Any]
     rows: int
     erased: tuple[str, ...] = ()
+    amended: tuple[str, ...] = ()
     manifest_sha256: str = ""
 
     @property
@@ -71,6 +73,7 @@ class Version:
             "step": self.step,
             "rows": self.rows,
             "erased": list(self.erased),
+            "amended": list(self.amended),
             "manifest_sha256": self.manifest_sha256,
         }
 
@@ -230,7 +233,7 @@ class DataSet:
             UnknownVersionError: there is no such version.
         """
         chosen = version if isinstance(version, Version) else self.version(version)
-        path = self._manifest_path(chosen.content)
+        path = self.manifest_path(chosen)
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -268,12 +271,7 @@ class DataSet:
         content = content_digest(manifest.row_digests())
         if last is not None and last.content == content and last.step == step and made_from in ((last.id,), ()):
             return last
-        path = self._manifest_path(content)
-        if path.exists():
-            data = path.read_bytes()
-        else:
-            data = manifest.to_parquet()
-            write_bytes(path, data)
+        data = manifest.to_parquet()
         version = Version(
             version_id(content, made_from, step),
             content,
@@ -282,6 +280,8 @@ class DataSet:
             len(manifest),
             manifest_sha256=hashlib.sha256(data).hexdigest(),
         )
+        if not self.manifest_path(version).exists():
+            write_bytes(self.manifest_path(version), data)
         self.store_version(version)
         write_bytes(self.folder / "HEAD", f"{version.id}\n".encode())
         self.log("version", version=version.id, step=name)
@@ -297,7 +297,8 @@ class DataSet:
         problems = []
         if version_id(version.content, version.parents, version.step) != version.id:
             problems.append(f"version {version.short}: its file does not give its name")
-        digests = self.manifest(version).row_digests()
+        amended = set(version.amended)
+        digests = [digest for digest in self.manifest(version).row_digests() if digest not in amended]
         if content_digest([*digests, *version.erased]) != version.content:
             problems.append(f"version {version.short}: its rows do not give its content digest")
         return problems
@@ -326,10 +327,15 @@ class DataSet:
 
     def manifest_path(self, version: Version) -> Path:
         """The file of a version's rows."""
-        return self._manifest_path(version.content)
+        return self.folder / "manifests" / f"{version.manifest_sha256}.parquet"
 
-    def _manifest_path(self, content: str) -> Path:
-        return self.folder / "manifests" / f"{content}.parquet"
+    def sweep(self) -> None:
+        """Remove manifests that no version names: what an interrupted commit or an erasure left. Under the lock."""
+        named = {self.manifest_path(version).name for version in self.versions()}
+        with faults(self.folder):
+            for path in (self.folder / "manifests").glob("*"):
+                if path.name not in named:
+                    path.unlink()
 
     def _version_path(self, name: str) -> Path:
         return self.folder / "versions" / f"{name}.json"
@@ -344,6 +350,7 @@ class DataSet:
                 fields["step"],
                 int(fields["rows"]),
                 tuple(fields["erased"]),
+                tuple(fields["amended"]),
                 str(fields["manifest_sha256"]),
             )
         except (OSError, ValueError, KeyError, TypeError):

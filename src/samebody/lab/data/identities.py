@@ -46,9 +46,9 @@ def find_identity_noise(
 
     A sample is *misplaced* when its median score with its own subject is below ``threshold`` and it either matches
     another subject (median at least ``threshold``, by ``margin`` more than its own) or nobody while the others of its
-    subject match each other. A subject is *mixed* when its samples fall into two parts of two and more samples each that
-    match within and not between. Two subjects are *the same* when the median over the pairs between them reaches the
-    threshold, samples that are misplaced left out.
+    subject match each other. A subject is *mixed* when its samples fall into two parts of two and more samples each
+    that match within and not between. Two subjects are *the same* when the median over the pairs between them reaches
+    the threshold, samples that are misplaced left out.
 
     Args:
         templates: unit vectors; ``rows`` index ``subjects``.

@@ -41,12 +41,14 @@ class Taken:
         rows: manifest rows of its samples.
         facts: pixel facts by SHA-256.
         problems: what could not be read.
+        erased: samples left out because they were erased before; nothing of them is kept.
     """
 
     item: str
     rows: tuple[dict[str, Any], ...] = ()
     facts: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    erased: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +137,23 @@ def ingest(
 def take(items: Sequence[Item], root: Path, limits: Limits) -> list[Taken]:
     """Store the samples of items and measure them; runs in a worker. The bytes are on the disk when it returns."""
     data_set = DataSet(root, "")
+    gone = erased_samples(data_set)
     found: list[Taken] = []
     fresh: list[Path] = []
     for item in items:
         rows: list[dict[str, Any]] = []
         facts: dict[str, dict[str, Any]] = {}
         problems: list[str] = []
+        erased = 0
         try:
             for picture in item.read(limits):
                 if len(picture.data) > limits.max_bytes:
                     problems.append(f"{picture.name} has more than {limits.max_bytes:,} bytes")
                     continue
                 sha256 = hashlib.sha256(picture.data).hexdigest()
+                if blind(sha256) in gone:
+                    erased += 1
+                    continue
                 path = data_set.object_path(sha256)
                 if not _same(path, picture.data):
                     _place(path, picture.data)
@@ -156,7 +163,7 @@ def take(items: Sequence[Item], root: Path, limits: Limits) -> list[Taken]:
                 rows.append(_row(picture.name, sha256, len(picture.data), measured, picture.fields))
         except SourceError as error:
             problems += error.problems
-        found.append(Taken(item.key, tuple(rows), facts, tuple(problems)))
+        found.append(Taken(item.key, tuple(rows), facts, tuple(problems), erased))
     with faults(root):
         for path in fresh:
             descriptor = os.open(path, os.O_RDONLY)
@@ -287,7 +294,8 @@ class _Journal:
         for line in lines[:-1]:
             try:
                 entry = json.loads(line)
-                self._remember(Taken(entry["item"], tuple(entry["rows"]), entry["facts"], tuple(entry["problems"])))
+                rows, problems = tuple(entry["rows"]), tuple(entry["problems"])
+                self._remember(Taken(entry["item"], rows, entry["facts"], problems, int(entry["erased"])))
             except (ValueError, KeyError, TypeError):
                 break
             good += len(line) + 1
@@ -303,7 +311,7 @@ class _Journal:
         """Remember items; on the disk when it returns."""
         with faults(self.path):
             for taken in batch:
-                fields = {name: getattr(taken, name) for name in ("item", "rows", "facts", "problems")}
+                fields = {name: getattr(taken, name) for name in ("item", "rows", "facts", "problems", "erased")}
                 self._stream.write(json.dumps(fields, ensure_ascii=False).encode() + b"\n")
                 self._remember(taken)
             self._stream.flush()
@@ -348,15 +356,10 @@ def _commit(
     problems = [*listing.problems, *(problem for entry in taken for problem in entry.problems)]
     if problems and not broken_sources:
         raise SourceError("the sources", problems, hint="Mend them, or go on without (--broken-sources).")
-    gone = erased_samples(data_set)
-    rows, erased_before, unreadable = [], 0, 0
+    rows, unreadable = [], 0
     store = FactStore(data_set.folder / "facts", PIXELS)
     for entry in taken:
         for row in entry.rows:
-            if blind(row["sha256"]) in gone:
-                erased_before += 1
-                data_set.object_path(row["sha256"]).unlink(missing_ok=True)
-                continue
             rows.append(row)
             unreadable += not row["format"]
             store.put(row["sha256"], entry.facts[row["sha256"]])
@@ -385,7 +388,7 @@ def _commit(
         unreadable,
         dict(listing.skipped),
         tuple(problems),
-        erased_before,
+        sum(entry.erased for entry in taken),
         resumed,
         workers,
     )

@@ -1,8 +1,8 @@
-"""Wrong labels by confident learning: out-of-sample probabilities on embeddings, counted against each class's own bar.
+"""Wrong labels by confident learning: out-of-sample probabilities on embeddings, held against each class's own bar.
 
-Northcutt, Jiang, Chuang, "Confident learning: estimating uncertainty in dataset labels", JAIR 70 (2021): a sample with the
-given label i counts as truly j when its probability of j is at least the mean probability of j over the samples labelled
-j, j being the likeliest of the classes for which that holds. Off-diagonal counts are suspected errors.
+Northcutt, Jiang, Chuang, "Confident learning: estimating uncertainty in dataset labels", JAIR 70 (2021): a sample with
+the given label i counts as truly j when its probability of j is at least the mean probability of j over the samples
+labelled j, j being the likeliest of the classes for which that holds. Off-diagonal counts are suspected errors.
 """
 
 from __future__ import annotations
