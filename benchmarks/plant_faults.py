@@ -4,8 +4,8 @@
     samebody data ingest RAW --into SET --pattern '{split}/{subject}/*' ...        (and so on, see docs/how-to/data.md)
     python -m benchmarks.plant_faults score SET --truth TRUTH.json
 
-FOLDER has one folder for each subject. RAW gets one folder for each split, with one for each subject. The kinds of
-fault, how many and where are drawn from the seed. No tool reads the truth; `score` reads it and the data set's versions.
+FOLDER has one folder for each subject. RAW gets one folder for each split, with one for each subject. The
+kinds of fault, how many and where are drawn from the seed. No tool reads the truth; `score` reads it.
 """
 
 from __future__ import annotations
