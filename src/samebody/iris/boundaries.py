@@ -20,8 +20,8 @@ from samebody.iris.polar import closed_path, directions, polar, sample, smooth_r
 from samebody.iris.results import (
     Circle,
     EyeImage,
-    EyeLocation,
     Eyelids,
+    EyeLocation,
     LimbusBoundary,
     LimbusCircle,
     PupilBoundary,
@@ -103,7 +103,7 @@ def trace_edge(
 
 
 def _vertex(slope: NDArray[np.float32], path: NDArray[np.intp]) -> Floats:
-    """Offset of the slope's peak from the path in samples, by a parabola through three samples; within half a sample."""
+    """Offset of the slope's peak from the path, by a parabola through three samples; within half a sample."""
     last = slope.shape[1] - 1
     along = np.arange(len(path))
     before, here, after = (slope[along, np.clip(path + move, 0, last)].astype(np.float64) for move in (-1, 0, 1))
@@ -147,7 +147,7 @@ def pupil_or_not(grey: NDArray[np.uint8], pupil: Circle) -> NDArray[np.uint8]:
 class PolarPupil(IrisStage):
     """The pupil's contour, traced twice: from the located circle, then from the centre of the first contour."""
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         order: int = Field(default=5, ge=1, le=16, description="harmonics of the contour")
@@ -156,6 +156,8 @@ class PolarPupil(IrisStage):
             default=0.05, gt=0, lt=0.5, description="smoothing along the radius, share of the pupil radius"
         )
         upper_prior: float = Field(default=0.6, gt=0, le=1, description="weight of the arc above, where lashes hang")
+
+    parameters: Parameters
 
     takes = (EyeImage, EyeLocation, Reflections)
     gives = PupilBoundary
@@ -187,10 +189,12 @@ class PolarPupil(IrisStage):
 class CircleLimbus(IrisStage):
     """The limbus as the circle with the clearest step from dark to bright on its left, right and lower arcs."""
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         lower_weight: float = Field(default=0.4, ge=0, le=1, description="weight of the arc below, often behind a lid")
+
+    parameters: Parameters
 
     takes = (EyeLocation, PupilBoundary, Reflections)
     gives = LimbusCircle
@@ -209,7 +213,7 @@ class CircleLimbus(IrisStage):
 class PolarLimbus(IrisStage):
     """The limbus where no lid hides it: the circle refined on those arcs, then a contour traced close to it."""
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """Lengths are shares of the iris radius."""
 
         order: int = Field(default=3, ge=1, le=16, description="harmonics of the contour")
@@ -221,6 +225,8 @@ class PolarLimbus(IrisStage):
         hidden_weight: float = Field(default=0.05, ge=0, le=1, description="weight of directions behind a lid")
         lid_margin: float = Field(default=0.08, ge=0, le=1, description="strip beside a lid that counts as hidden")
 
+    parameters: Parameters
+
     takes = (LimbusCircle, PupilBoundary, Eyelids, Reflections)
     gives = LimbusBoundary
 
@@ -230,12 +236,12 @@ class PolarLimbus(IrisStage):
         """The contour with its support."""
         options = self.parameters
         circle = limbus.circle
-        angles = np.arange(48) * (2 * np.pi / 48)
+        angles = np.linspace(0.0, 2 * np.pi, 48, endpoint=False)
         weights = np.where(behind_lids(circle, angles, eyelids, options.lid_margin), options.hidden_weight, 1.0)
         weights = weights * np.where(np.sin(angles) < -0.55, 0.4, 1.0)
         rounds = ((0.06, 0.03, 0.08), (0.02, 0.01, 0.03))
         circle = refine_circle(reflections.filled, circle, pupil, angles, weights, rounds)
-        directions_traced = np.arange(ANGLES) * (2 * np.pi / ANGLES)
+        directions_traced = np.linspace(0.0, 2 * np.pi, ANGLES, endpoint=False)
         hidden = behind_lids(circle, directions_traced, eyelids, options.lid_margin)
         prior = np.where(hidden, options.hidden_weight, 1.0) * np.where(np.sin(directions_traced) < -0.55, 0.4, 1.0)
         low = max((1 - options.band) * circle.radius, 1.05 * pupil.radius)
@@ -290,9 +296,9 @@ def refine_circle(
         across = 0.06 * circle.radius
         dy, dx = (grid.reshape(-1, 1, 1) for grid in np.meshgrid(offsets, offsets, indexing="ij"))
         step = _ring(grey, circle, dx, dy, radii + across, cosine, sine)
-        step = step - _ring(grey, circle, dx, dy, radii - across, cosine, sine)
+        step -= _ring(grey, circle, dx, dy, radii - across, cosine, sine)
         soft = max(4.0, float(np.percentile(np.abs(step), 75)))
-        step = step / (np.abs(step) + soft)
+        step /= np.abs(step) + np.float32(soft)
         score_right, score_left = step @ right, step @ left
         score = 0.5 * (score_left + score_right) + 0.5 * np.minimum(score_left, score_right)
         # The centres of pupil and limbus lie close together; far apart they need the stronger evidence.

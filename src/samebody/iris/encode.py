@@ -11,7 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from samebody import stage
 from samebody.iris.results import CodeBits, Responses, Texture
@@ -23,7 +23,7 @@ from samebody.iris.template import COLUMNS, FILTERS, MAX_COLUMNS, ROWS
 class LogGabor(IrisStage):
     """Complex responses at 16 rings and two wavelengths."""
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """Frequencies are cycles over the whole circle, lengths across rings are shares of pupil to limbus."""
 
         columns: int = Field(default=COLUMNS, ge=32, le=MAX_COLUMNS, description="angles of the code")
@@ -36,6 +36,8 @@ class LogGabor(IrisStage):
         least_seen: float = Field(
             default=0.6, ge=0, le=1, description="share of a response's support that must be visible"
         )
+
+    parameters: Parameters
 
     takes = (Texture,)
     gives = Responses
@@ -99,10 +101,12 @@ def _blur_around(values: NDArray[np.float32], deviation: float) -> NDArray[np.fl
 class PhaseBits(IrisStage):
     """Signs of the real and imaginary parts; the weakest share of the visible ones is masked as fragile."""
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         fragile: float = Field(default=0.1, ge=0, lt=0.9, description="share of the visible bits masked as fragile")
+
+    parameters: Parameters
 
     takes = (Responses,)
     gives = CodeBits

@@ -18,9 +18,9 @@ _HALF_WIDTH = 1.1
 
 @stages.register("parabolic_lids")
 class ParabolicLids(IrisStage):
-    """Upper and lower lid over the width of the iris: skin is brighter than the lashes and the iris inside the opening."""
+    """Upper and lower lid over the width of the iris: skin is brighter than lashes and iris inside the opening."""
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """Lengths are shares of the iris radius."""
 
         blur_along: float = Field(default=0.10, gt=0, lt=1, description="smoothing along the lid")
@@ -29,8 +29,10 @@ class ParabolicLids(IrisStage):
         least_depth: float = Field(
             default=0.03, ge=0, lt=0.5, description="a lid reaching less far over the iris is none"
         )
-        least_step: float = Field(default=0.25, ge=0, le=1, description="step of a clear margin, share of the grey range")
+        least_step: float = Field(default=0.25, ge=0, le=1, description="step of a clear margin, share of grey range")
         least_evidence: float = Field(default=0.25, ge=0, le=1, description="a margin less clear than this is none")
+
+    parameters: Parameters
 
     takes = (EyeImage, PupilBoundary, LimbusCircle, Reflections)
     gives = Eyelids

@@ -1,7 +1,7 @@
 """Named quality gates: each holds one measure against its limit and says what the person can do.
 
-A gate that fails withholds the template. Limits ask for what a comparison needs and no more: every picture refused counts
-in the generalised false rejection rate.
+A gate that fails withholds the template. Limits ask for what a comparison needs and no more: every picture refused
+counts in the generalised false rejection rate.
 """
 
 from __future__ import annotations
@@ -52,12 +52,14 @@ class EyeFound(IrisGate):
 
     name = "eye_found"
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         least_evidence: float = Field(
             default=0.6, ge=0, le=1, description="share of both visible contours with an edge"
         )
+
+    parameters: Parameters
 
     def judge(self, measures: IrisMeasures) -> Finding:
         """Fails with ``iris.not_an_eye``."""
@@ -72,10 +74,12 @@ class IrisSize(IrisGate):
 
     name = "iris_size"
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         least_radius: float = Field(default=30.0, ge=8, le=1000, description="iris radius in pixels of the picture")
+
+    parameters: Parameters
 
     def judge(self, measures: IrisMeasures) -> Finding:
         """Fails with ``iris.too_small``."""
@@ -94,10 +98,12 @@ class IrisInside(IrisGate):
 
     name = "iris_inside"
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         least_share: float = Field(default=0.6, ge=0, le=1, description="share of the limbus inside the picture")
+
+    parameters: Parameters
 
     def judge(self, measures: IrisMeasures) -> Finding:
         """Fails with ``iris.cut_off``."""
@@ -116,19 +122,21 @@ class EyeOpen(IrisGate):
 
     name = "eye_open"
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         least_sides: float = Field(
             default=0.25, ge=0, le=1, description="visible share of the left and right quadrants"
         )
 
+    parameters: Parameters
+
     def judge(self, measures: IrisMeasures) -> Finding:
         """Fails with ``iris.eye_closed``."""
         limit = self.parameters.least_sides
         reason = Reason(
             "iris.eye_closed",
-            f"Only {measures.visible_sides:.0%} of the iris beside the pupil is visible, at least {limit:.0%} is needed.",
+            f"{measures.visible_sides:.0%} of the iris beside the pupil is visible, at least {limit:.0%} is needed.",
             "Open the eye wide.",
         )
         return self._found(measures.visible_sides, reason if measures.visible_sides < limit else None)
@@ -140,17 +148,20 @@ class Occlusion(IrisGate):
 
     name = "occlusion"
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         least_visible: float = Field(default=0.3, ge=0, le=1, description="visible share of the iris area")
+
+    parameters: Parameters
 
     def judge(self, measures: IrisMeasures) -> Finding:
         """Fails with ``iris.occluded``."""
         limit = self.parameters.least_visible
         reason = Reason(
             "iris.occluded",
-            f"Lids, lashes or reflections hide {1 - measures.visible:.0%} of the iris, at most {1 - limit:.0%} may be hidden.",
+            f"Lids, lashes or reflections hide {1 - measures.visible:.0%} of the iris, "
+            f"at most {1 - limit:.0%} may be hidden.",
             "Open the eye wide, take off glasses, and turn away from lamps that mirror in the eye.",
         )
         return self._found(measures.visible, reason if measures.visible < limit else None)
@@ -162,10 +173,12 @@ class Focus(IrisGate):
 
     name = "focus"
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         least_sharpness: float = Field(default=25.0, ge=0, le=100, description="sharpness, 0-100")
+
+    parameters: Parameters
 
     def judge(self, measures: IrisMeasures) -> Finding:
         """Fails with ``iris.out_of_focus``."""
@@ -184,7 +197,7 @@ class PupilWidth(IrisGate):
 
     name = "pupil_width"
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """Bounds of the pupil radius over the iris radius; ISO/IEC 29794-6 takes 0.2 to 0.7 as unproblematic."""
 
         narrowest: float = Field(default=0.12, gt=0, lt=1, description="smallest ratio")
@@ -195,6 +208,8 @@ class PupilWidth(IrisGate):
             if self.narrowest >= self.widest:
                 raise ValueError("narrowest must be smaller than widest")
             return self
+
+    parameters: Parameters
 
     def judge(self, measures: IrisMeasures) -> Finding:
         """Fails with ``iris.pupil_constricted`` or ``iris.pupil_dilated``."""
@@ -221,10 +236,12 @@ class Gaze(IrisGate):
 
     name = "gaze"
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         most_degrees: float = Field(default=40.0, gt=0, lt=90, description="angle between line of sight and camera")
+
+    parameters: Parameters
 
     def judge(self, measures: IrisMeasures) -> Finding:
         """Fails with ``iris.off_gaze``; unsure when lids hide too much of the pupil to tell."""
@@ -247,10 +264,12 @@ class UsableBits(IrisGate):
     name = "usable_bits"
     takes = (CodeBits,)
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         least_share: float = Field(default=0.2, gt=0, le=1, description="usable share of the code's bits")
+
+    parameters: Parameters
 
     def judge(self, bits: CodeBits) -> Finding:
         """Fails with ``iris.too_little_texture``."""

@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 class CirclePairLocator(IrisStage):
     """Pupil and limbus as circles, searched at one small size whatever the size of the picture."""
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """Radii are shares of the picture's longest side."""
 
         working_side: int = Field(default=160, ge=96, le=320, description="longest side of the image searched, pixels")
@@ -37,6 +37,8 @@ class CirclePairLocator(IrisStage):
         )
         candidates: int = Field(default=24, ge=1, le=200, description="pupils for which a limbus is looked for")
         least_evidence: float = Field(default=0.0, ge=0, le=1, description="below it there is no eye")
+
+    parameters: Parameters
 
     takes = (EyeImage,)
     gives = EyeLocation
@@ -71,19 +73,19 @@ class CirclePairLocator(IrisStage):
 
 
 def flatten(small: NDArray[np.uint8]) -> Floats:
-    """Square root of the grey values over their range (2nd to 95th percentile), small bright spots removed first.
+    """Square root of the grey values over their range (0.1th to 95th percentile), small bright spots removed first.
 
     The root spreads the dark values, so that a dark pupil in a dark iris still makes a step.
     """
     opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    low, high = np.percentile(opened, (2, 95))
+    low, high = np.percentile(opened, (0.1, 95.0))
     level = (opened.astype(np.float32) - np.float32(low)) / np.float32(max(high - low, 8.0))
-    return np.sqrt(np.clip(level, 0.0, 1.5) + np.float32(0.02))
+    return np.asarray(np.sqrt(np.clip(level, 0.0, 1.5) + np.float32(0.02)), dtype=np.float32)
 
 
 def saturate(step: Floats, soft: float) -> Floats:
     """``step / (|step| + soft)``: the sign of a clear step, near 0 for an unclear one."""
-    return step / (np.abs(step) + np.float32(soft))
+    return np.asarray(step / (np.abs(step) + np.float32(soft)), dtype=np.float32)
 
 
 def pupil_candidates(level: Floats, radii: list[float], soft: float, count: int) -> list[tuple[float, Circle]]:
@@ -134,7 +136,7 @@ _LATERAL = np.radians(np.array([-24.0, -6.0, 12.0, 30.0, 48.0]))
 
 
 def limbus_of(level: Floats, pupil: Circle, radii: list[float], soft: float) -> tuple[Circle, float]:
-    """The best limbus around ``pupil`` and its strength (about -1 to 1): edges left and right, the weaker counts half."""
+    """The best limbus around ``pupil`` and its strength (about -1 to 1): edges left and right, the weaker one most."""
     radius = np.array([r for r in radii if 1.3 * pupil.radius <= r <= 9.0 * pupil.radius], dtype=np.float64)
     if not radius.size:
         return Circle(pupil.x, pupil.y, 2.0 * pupil.radius), -1.0

@@ -1,7 +1,7 @@
 """What a picture of an iris is worth, in numbers that need only the picture and its segmentation.
 
 Names follow ISO/IEC 29794-6 (iris image quality) where it has them: usable iris area, pupil-to-iris ratio, sharpness,
-gaze angle, iris size, margin. Every length is a share of the iris radius, so that the size of the picture does not matter.
+gaze angle, iris size, margin. Every length is a share of the iris radius, so that picture size does not matter.
 """
 
 from __future__ import annotations
@@ -24,13 +24,15 @@ Floats = NDArray[np.float64]
 class Measures(IrisStage):
     """The measures that the quality gates hold against their limits."""
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         half_sharp: float = Field(
             default=0.12, gt=0.005, lt=1, description="width of the pupil's edge, share of iris radius, of sharpness 50"
         )
         least_step: float = Field(default=3.0, ge=0, lt=64, description="grey levels that count as an edge")
+
+    parameters: Parameters
 
     takes = (EyeImage, Segmentation, Texture)
     gives = IrisMeasures
@@ -56,7 +58,7 @@ class Measures(IrisStage):
         )
 
     def _pupil_edge(self, image: EyeImage, segmentation: Segmentation) -> tuple[float, float, float]:
-        """Width of the edge as a share of the iris radius, its step in grey levels, and the share of angles that show it."""
+        """Width of the edge as a share of the iris radius, its step in grey levels, share of angles that show it."""
         factors = np.linspace(0.5, 1.5, 41)
         profile, visible = _across(image, segmentation, segmentation.pupil, factors, 1.2)
         if visible.sum() < 6:
@@ -82,7 +84,7 @@ class Measures(IrisStage):
 def _across(
     image: EyeImage, segmentation: Segmentation, contour: Boundary, factors: Floats, seen_at: float
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """(angles, factors) grey values at multiples of the contour's radius, and which angles are visible at ``seen_at``."""
+    """(angles, factors) grey values at multiples of the contour's radius, and which angles show at ``seen_at``."""
     picked = np.linspace(0, len(contour.points), _ANGLES, endpoint=False).astype(int)
     away = contour.points[picked] - np.asarray(contour.centre)
     x = contour.centre[0] + away[:, :1] * factors
@@ -104,7 +106,7 @@ def _visible_share(texture: Texture, pupil_ratio: float) -> Floats:
 def _sideways(columns: int) -> NDArray[np.bool_]:
     """Which columns of the unwrapped iris lie within 45 degrees of left or right."""
     cosine, _ = directions(columns)
-    return np.abs(cosine) >= np.sqrt(0.5)
+    return np.asarray(np.abs(cosine) >= np.sqrt(0.5))
 
 
 def gaze_angle(segmentation: Segmentation) -> float:

@@ -19,7 +19,8 @@ def radii_from(boundary: Boundary, centre: tuple[float, float], count: int) -> N
     angles = np.arctan2(away[:, 1], away[:, 0]) % (2 * np.pi)
     order = np.argsort(angles, kind="stable")
     asked = np.arange(count) * (2 * np.pi / count)
-    return np.interp(asked, angles[order], np.hypot(away[:, 0], away[:, 1])[order], period=2 * np.pi)
+    radii = np.hypot(away[:, 0], away[:, 1])
+    return np.asarray(np.interp(asked, angles[order], radii[order], period=2 * np.pi))
 
 
 def ray_centre(segmentation: Segmentation) -> tuple[float, float]:
@@ -52,15 +53,17 @@ def ray_centre(segmentation: Segmentation) -> tuple[float, float]:
 class RubberSheet(IrisStage):
     """Rays from the pupil's centre; rows sample the middle of equal shares of each ray between pupil and limbus.
 
-    The rays leave one centre, that of the pupil, because it is found to a fraction of a pixel and the limbus' is not: an
-    error of the limbus then moves samples along the rays, not across them, where the code is most sensitive.
+    The rays leave one centre, that of the pupil, because it is found to a fraction of a pixel and the limbus' is not:
+    an error of the limbus then moves samples along the rays, not across them, where the code is most sensitive.
     """
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         rows: int = Field(default=48, ge=16, le=256, description="samples from pupil to limbus")
         columns: int = Field(default=512, ge=128, le=4096, description="samples over the circle")
+
+    parameters: Parameters
 
     takes = (EyeImage, Segmentation)
     gives = Texture

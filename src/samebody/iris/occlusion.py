@@ -38,9 +38,9 @@ def inside_contours(
 
 @stages.register("lids_lashes_reflections")
 class LidsLashesReflections(IrisStage):
-    """The occlusion mask: behind a lid, on a reflection, or too dark or too bright to be this iris (lash, shadow, sclera)."""
+    """The occlusion mask: behind a lid, on a reflection, too dark (lash, shadow) or bright (sclera) for the iris."""
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         lid_margin: float = Field(
@@ -51,6 +51,8 @@ class LidsLashesReflections(IrisStage):
             default=4.0, gt=0.5, lt=20, description="robust deviations above it: reflection or sclera"
         )
         grow: float = Field(default=0.015, ge=0, lt=0.2, description="margin around lashes, share of iris radius")
+
+    parameters: Parameters
 
     takes = (EyeImage, PupilBoundary, LimbusBoundary, Eyelids, Reflections)
     gives = Segmentation

@@ -190,7 +190,7 @@ class IrisPipeline:
             ValueError: as many eyes as pictures are needed.
         """
         if isinstance(eyes, str):
-            return [self.encode(image, cast(Eye, eyes)) for image in images]
+            return [self.encode(image, eyes) for image in images]
         return [self.encode(image, eye) for image, eye in zip(images, eyes, strict=True)]
 
     def _judge(self, made: Mapping[type, Any]) -> tuple[Finding, ...]:

@@ -15,13 +15,14 @@ def sample(image: NDArray[np.generic], x: Floats | Samples, y: Floats | Samples)
 
     Outside the picture the nearest pixel of its edge stands in. Result: float32 of the shape of ``x``.
     """
-    return cv2.remap(
+    values: Samples = cv2.remap(
         image,
         np.asarray(x - 0.5, dtype=np.float32),
         np.asarray(y - 0.5, dtype=np.float32),
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     ).astype(np.float32, copy=False)
+    return values
 
 
 def directions(count: int) -> tuple[Floats, Floats]:
@@ -112,7 +113,7 @@ def smooth_radii(
         radii: (n,) measured radii.
         weights: (n,) at least 0; 0 leaves a radius out.
         order: highest harmonic kept.
-        stiffness: ridge on harmonic k is ``stiffness * k^4 * sum(weights)``, from harmonic 2 on; a hundredth of that on 1.
+        stiffness: ridge on harmonic k is ``stiffness * k^4 * sum(weights)``, from 2 on; a hundredth of it on 1.
         scale: residual, in the unit of ``radii``, beyond 3 of which a radius no longer counts (at least).
         rounds: of reweighting.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from pydantic import Field
@@ -18,12 +20,14 @@ LARGEST_SIDE = 16_384
 
 @stages.register("grey")
 class GreyStage(IrisStage):
-    """RGB to grey (ITU-R BT.601 weights; near-infrared cameras give three equal channels), large pictures made smaller."""
+    """RGB to grey (ITU-R BT.601; near-infrared cameras give three equal channels), large pictures made smaller."""
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
         longest: int = Field(default=640, ge=160, le=4096, description="longest side in pixels the stages work at")
+
+    parameters: Parameters
 
     takes = (Picture,)
     gives = EyeImage
@@ -34,7 +38,7 @@ class GreyStage(IrisStage):
         Raises:
             InvalidEyeImageError: not uint8, not (h, w) or (h, w, 3), or a side outside 48-16384 pixels.
         """
-        pixels = picture.pixels
+        pixels: Any = picture.pixels  # what callers hand over need not be what the type says
         if (
             not isinstance(pixels, np.ndarray)
             or pixels.dtype != np.uint8

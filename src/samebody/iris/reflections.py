@@ -32,7 +32,7 @@ def compact(spots: NDArray[np.uint8], longest: float) -> NDArray[np.uint8]:
 class TopHatReflections(IrisStage):
     """Bright spots narrower than a share of the iris, by a white top-hat (grey minus its morphological opening)."""
 
-    class Parameters(stage.Parameters):
+    class Parameters(stage.Stage.Parameters):
         """Lengths are shares of the iris radius."""
 
         widest: float = Field(default=0.26, gt=0.02, lt=1, description="spots as wide as this or wider stay")
@@ -40,6 +40,8 @@ class TopHatReflections(IrisStage):
             default=0.3, gt=0, le=1, description="height of a spot, as a share of the grey range around"
         )
         fringe: float = Field(default=0.04, ge=0, lt=0.3, description="margin masked around a spot")
+
+    parameters: Parameters
 
     takes = (EyeImage, EyeLocation)
     gives = Reflections
