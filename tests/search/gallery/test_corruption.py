@@ -71,7 +71,7 @@ def test_a_flipped_bit_in_any_file_is_named_and_never_searched(written):
     chance, blocks = random.Random(5), set()
     for target in files(path):
         size = target.stat().st_size
-        offsets = {0, 9, 13, 200, HEADER_BYTES - 1, size - 1} | {chance.randrange(size) for _ in range(5)}
+        offsets = {0, 9, 13, 200, HEADER_BYTES - 1, size - 1} | {chance.randrange(size) for _ in range(2)}
         for offset in sorted(each for each in offsets if each < size):
 
             def flip(data: bytes, offset: int = offset) -> bytes:

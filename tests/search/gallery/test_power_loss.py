@@ -119,7 +119,7 @@ def _check(root: Path, key: bytes | None, contents: list[tuple], acknowledged: i
 def _every_prefix(
     tmp_path: Path, key: bytes | None, seed: int, count: int, tries: int, forget: Callable[[tuple], bool] | None = None
 ) -> int:
-    """Lose power at every operation, in several ways each (in one, taken in turns, when ``tries`` is 1)."""
+    """Lose power at every operation, in several ways each (in one, taken in turns, when ``tries`` is 1; and when sealed, at every other one)."""
     disk, contents = _record(tmp_path / "real", key, seed, count)
     loss, acknowledged, checked = PowerLoss(), -1, 0
     for number, entry in enumerate(disk.journal):
@@ -131,6 +131,8 @@ def _every_prefix(
         loss.step(entry)
         torn: list[tuple] = [(random.Random(f"{seed}/{number}/{attempt}"), False) for attempt in range(tries)]
         ways = [(None, False), (None, True), *torn]
+        if tries == 1 and key is not None and number % 2:
+            continue
         for chance, keep in ways if tries > 1 else [ways[number % len(ways)]]:
             root = tmp_path / "after"
             _lay_out(loss.after(chance, keep), tmp_path / "real", root)
@@ -187,7 +189,7 @@ def test_power_loss_at_every_byte_of_the_last_frame(tmp_path):
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
 def test_a_full_disk_refuses_a_step_whole_and_goes_on_when_there_is_room(tmp_path, key, error):
     refused = 0
-    for seed in range(8):
+    for seed in range(5):
         root = tmp_path / str(seed)
         chance = random.Random(seed)
         disk = FullDisk(chance.randrange(12_000, 120_000), error)
@@ -212,7 +214,7 @@ def test_a_full_disk_refuses_a_step_whole_and_goes_on_when_there_is_room(tmp_pat
         gallery.close()
         with Gallery.open(root / "g", key=key, mode="w") as gallery:
             assert _content(gallery) == last and gallery.verify().sound
-    assert refused > 8
+    assert refused > 4
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs to mount a small file system")

@@ -245,7 +245,13 @@ def _parse(fields: dict[str, Any]) -> Manifest:
     return _typed(Manifest, fields)
 
 
-_KINDS = {"int": int, "str": str, "bool": bool, "Kind": str, "str | None": (str, type(None))}
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "int": int,
+    "str": str,
+    "bool": bool,
+    "Kind": str,
+    "str | None": (str, type(None)),
+}
 
 
 def _typed(kind: type[T], fields: dict[str, Any]) -> T:
