@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from samebody.errors import StorageError
 from samebody.iris import IrisTemplate
 from samebody.iris.errors import InvalidIrisTemplateError, IrisTemplateFormatError, IrisTemplateVersionError
 from samebody.iris.template import EYES, pack_bits, popcount, unpack_words
@@ -113,3 +116,27 @@ def test_a_template_does_not_follow_the_array_it_was_made_of_and_does_not_print_
     assert "12345678901" not in repr(template)
     with pytest.raises(ValueError, match="read-only"):
         template.code[0] = 1
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    template = random_template(9, 200, eye="right", space="s", version="1")
+    path = template.save(tmp_path / "a.irt")
+    assert IrisTemplate.load(path).to_bytes() == template.to_bytes()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.irt"]
+    with pytest.raises(StorageError, match="cannot be written"):
+        template.save(tmp_path / "missing" / "a.irt")
+    with pytest.raises(IrisTemplateFormatError, match="cannot be read"):
+        IrisTemplate.load(tmp_path / "missing.irt")
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = random_template(1, 200).save(tmp_path / "a.irt")
+    before = path.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("samebody.iris.template.os.fsync", full)
+    with pytest.raises(StorageError, match="No space"):
+        random_template(2, 200).save(path)
+    assert path.read_bytes() == before and [entry.name for entry in tmp_path.iterdir()] == ["a.irt"]
