@@ -23,6 +23,8 @@ COMMANDS = {
     "evaluate": ("samebody.cli.evaluate", "measure scores, templates or models to the field's standards"),
     "compare-runs": ("samebody.cli.compare_runs", "compare two evaluation runs, check release gates"),
     "policy": ("samebody.cli.policy", "list and check policies"),
+    "store": ("samebody.cli.store", "the service's database: upgrade, keys, retention, backup, erasure"),
+    "audit": ("samebody.cli.audit", "check and export the audit log"),
 }
 
 MOVED = {"match": "samebody evaluate operating-points"}

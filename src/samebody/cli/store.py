@@ -1,0 +1,151 @@
+"""``samebody store``: make, upgrade, back up and clean the database of the service; keys, export, erasure."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from samebody.cli.store_common import actor, opened, store_options
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group("store", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """The database of the service and its sealed samples."""
+
+
+@command.command("new-key")
+@click.argument("path", type=NEW_FILE)
+def new_key(path: Path) -> None:
+    """Make a master key in a new file that only its owner may read. Without it nothing sealed can be read again."""
+    from samebody.store import LocalMasterKey
+
+    click.echo(f"{LocalMasterKey.create_file(path).id} written to {path}: keep a copy apart from the store")
+
+
+@command.command()
+@store_options
+@click.option("--tenant", default="local", show_default=True, help="A tenant to make unless it is there.")
+def upgrade(where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], tenant: str) -> None:
+    """Make a store, or bring one to this release's tables."""
+    from samebody.store.upgrade import newest_version
+
+    with opened(where, media, key_file, old_keys, create=True) as store:
+        with store.write() as tx:
+            store.tenants.ensure(tx, tenant)
+        click.echo(f"the store is of version {newest_version()}")
+
+
+@command.command("rotate-keys")
+@store_options
+def rotate_keys(where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...]) -> None:
+    """Re-wrap all keys with the master key of --key-file; the older one is given by --old-key-file.
+
+    The service goes on meanwhile if it knows both. Stopped at any moment, the next call goes on.
+    """
+    with opened(where, media, key_file, old_keys) as store:
+        count = store.rotate_master()
+        click.echo(
+            f"{count} keys re-wrapped by {store.keys.keyring.current}; older master keys are not needed any more"
+        )
+
+
+@command.command()
+@store_options
+def sweep(where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...]) -> None:
+    """Delete everything whose time has come, now."""
+    with opened(where, media, key_file, old_keys) as store:
+        for name, count in dataclasses.asdict(store.janitor.sweep()).items():
+            click.echo(f"{name.replace('_', ' ')}: {count}")
+
+
+@command.command("export-person")
+@store_options
+@click.option("--tenant", default="local", show_default=True)
+@click.option("--out", type=NEW_FILE, required=True, help="ZIP file to write: in plain, so keep it safe.")
+@click.argument("person")
+def export_person(
+    where: str,
+    media: str | None,
+    key_file: Path | None,
+    old_keys: tuple[Path, ...],
+    tenant: str,
+    out: Path,
+    person: str,
+) -> None:
+    """Write everything held about PERSON (the integrator's name for them, or the id of the subject)."""
+    from samebody.store.files import written
+
+    with opened(where, media, key_file, old_keys) as store:
+        subject = _subject(store, tenant, person)
+        with written(out, "wb") as stream:
+            count = store.people.export(tenant, subject, stream, actor=actor())
+    click.echo(f"{count} files written to {out}")
+
+
+@command.command("erase-person")
+@store_options
+@click.option("--tenant", default="local", show_default=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.argument("person")
+def erase_person(
+    where: str,
+    media: str | None,
+    key_file: Path | None,
+    old_keys: tuple[Path, ...],
+    tenant: str,
+    yes: bool,
+    person: str,
+) -> None:
+    """Erase PERSON: their key destroyed, their samples deleted, their cases redacted. Cannot be undone."""
+    with opened(where, media, key_file, old_keys) as store:
+        subject = _subject(store, tenant, person)
+        if not yes:
+            click.confirm(f"Erase {subject} for good?", abort=True)
+        store.people.erase(tenant, subject, actor=actor())
+    click.echo(f"{subject} erased")
+
+
+@command.command()
+@store_options
+@click.argument("target", type=FOLDER)
+def backup(where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], target: Path) -> None:
+    """Copy the store to a new folder while it is in use."""
+    from samebody.store.backup import backup as take
+
+    with opened(where, media, key_file, old_keys) as store:
+        made = take(store, target)
+    click.echo(f"{made['files']} files, {made['bytes']} bytes copied to {target}; the master key is not in it")
+
+
+@command.command()
+@store_options
+@click.option("--marks", type=FOLDER, help="Media folder that was in use last: erasures since the backup are repeated.")
+@click.argument("source", type=FOLDER)
+def restore(
+    where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], marks: Path | None, source: Path
+) -> None:
+    """Make the folder --store from a backup, every file checked, and erase again who was erased since."""
+    from samebody.store.backup import restore as bring_back
+    from samebody.store.blobs import FolderBlobs
+
+    bring_back(source, where, marks=None if marks is None else FolderBlobs(marks))
+    with opened(where, media, key_file, old_keys, create=True) as store:
+        count = store.vault.erase_again()
+    click.echo(f"restored to {where}; {count} keys destroyed again")
+
+
+def _subject(store: object, tenant: str, person: str) -> str:
+    from samebody.store.errors import NotFoundError
+    from samebody.store.store import Store
+
+    assert isinstance(store, Store)
+    with store.read() as tx:
+        try:
+            return store.people.find(tx, tenant, person).id
+        except NotFoundError:
+            return store.people.get(tx, tenant, person).id

@@ -1,0 +1,60 @@
+"""What the commands on a store share: where it is, its master keys, who asks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from samebody.store.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def store_options(command: F) -> F:
+    """``--store``, ``--media``, ``--key-file``, ``--old-key-file``."""
+    for option in (
+        click.option("--old-key-file", "old_keys", type=FILE, multiple=True, help="An older master key, still accepted."),
+        click.option(
+            "--key-file", type=FILE, help="The master key (64 hexadecimal digits); else SAMEBODY_MASTER_KEY_FILE, "
+            "else SAMEBODY_MASTER_KEY with the key itself."
+        ),
+        click.option("--media", help="Folder or fsspec URL of the sealed files; needed with a database's URL."),
+        click.option(
+            "--store", "where", envvar="SAMEBODY_STORE", default="samebody-store", show_default=True,
+            help="Folder, or a database's URL; else SAMEBODY_STORE.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def opened(
+    where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], *, create: bool = False
+) -> Store:
+    """The store that the options name."""
+    from samebody.store import LocalMasterKey, Store
+
+    named = key_file or (Path(path) if (path := os.environ.get("SAMEBODY_MASTER_KEY_FILE")) else None)
+    master = [LocalMasterKey.from_file(path) for path in ([named] if named else [])]
+    if old_keys:
+        from samebody.store.master import from_environment
+
+        master = [*(master or from_environment()), *(LocalMasterKey.from_file(path) for path in old_keys)]
+    media = media or os.environ.get("SAMEBODY_MEDIA")
+    return Store.open(where, media=media, master=master, create=create)
+
+
+def actor() -> str:
+    """Who asks, for the audit log: the account of the operating system."""
+    import getpass
+
+    try:
+        return f"operator:{getpass.getuser()[:100]}"
+    except (KeyError, OSError):
+        return f"operator:{os.getuid()}"
