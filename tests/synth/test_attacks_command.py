@@ -84,6 +84,15 @@ def test_processes_do_not_change_what_is_made(pictures, tmp_path):
         assert path.read_bytes() == (tmp_path / "2" / path.relative_to(tmp_path / "1")).read_bytes()
 
 
+def test_the_probe_prints_its_area_with_interval_and_number(pictures):
+    done = run("--images", pictures, "--probe", *FLAT, "--count", 6, "--size", 64)
+    assert done.exit_code == 0, done.output
+    found = re.search(r"AUC (\S+) \(95 % interval (\S+) to (\S+), 24 pairs\)", done.output)
+    area, low, high = (float(part) for part in found.groups())
+    assert low <= area <= high
+    assert 0 < low < high < 1
+
+
 def test_mistakes_are_named(pictures, tmp_path):
     assert run("--images", pictures).exit_code == 2
     unknown = run("--images", pictures, "--out", tmp_path / "x", "--species", "hologram")
