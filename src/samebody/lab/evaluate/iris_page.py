@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from samebody.lab.evaluate.iris_run import FOLD_TARGETS, IrisMeasurement, Variant
-from samebody.lab.evaluate.iris_scores import Rates
+from samebody.lab.evaluate.iris_scores import EerEstimate, Rates
 from samebody.measure import RateEstimate
 
 _BIN = 0.02
@@ -85,7 +85,7 @@ def _failures(m: IrisMeasurement) -> str:
 def _short(m: IrisMeasurement) -> str:
     eer = m.main.eer
     lines = [
-        f"- EER {_share(eer.rate.value)} [{_share(eer.interval[0])}, {_share(eer.interval[1])}] (convention "
+        f"- EER {_eer(eer)} (convention "
         f"`{eer.rate.convention}`, at {eer.rate.threshold:.4f}); with refused pictures as non-matches "
         f"{_share(eer.generalised)}. It gates nothing.",
     ]
@@ -165,12 +165,16 @@ def _extrapolated(m: IrisMeasurement) -> str:
     return text + "".join(f"\n\nFMR {target:g} is not given: {why}" for target, why in m.refused)
 
 
+def _eer(estimate: EerEstimate) -> str:
+    if estimate.rate.value == 0:
+        return "0: the scores of the two classes do not overlap, which bounds nothing with so few people"
+    return f"{_share(estimate.rate.value)} [{_share(estimate.interval[0])}, {_share(estimate.interval[1])}]"
+
+
 def _variant(variant: Variant) -> str:
-    eer = variant.eer
     return (
-        f"### {variant.trials.name[0].upper()}{variant.trials.name[1:]}\n\n{_pairs(variant)} EER "
-        f"{_share(eer.rate.value)} "
-        f"[{_share(eer.interval[0])}, {_share(eer.interval[1])}].\n\n{_rates_table(variant.rates)}"
+        f"### {variant.trials.name[0].upper()}{variant.trials.name[1:]}\n\n{_pairs(variant)} EER {_eer(variant.eer)}; "
+        f"with refused pictures as non-matches {_share(variant.eer.generalised)}.\n\n{_rates_table(variant.rates)}"
     )
 
 
