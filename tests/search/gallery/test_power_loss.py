@@ -119,7 +119,10 @@ def _check(root: Path, key: bytes | None, contents: list[tuple], acknowledged: i
 def _every_prefix(
     tmp_path: Path, key: bytes | None, seed: int, count: int, tries: int, forget: Callable[[tuple], bool] | None = None
 ) -> int:
-    """Lose power at every operation, in several ways each (in one, taken in turns, when ``tries`` is 1; and when sealed, at every other one)."""
+    """Lose power at every operation, in several ways each.
+
+    When ``tries`` is 1, in one way each, taken in turns; and when sealed, at every other operation.
+    """
     disk, contents = _record(tmp_path / "real", key, seed, count)
     loss, acknowledged, checked = PowerLoss(), -1, 0
     for number, entry in enumerate(disk.journal):

@@ -260,7 +260,7 @@ def _typed(kind: type[T], fields: dict[str, Any]) -> T:
         wanted = _KINDS.get(str(annotation))
         if wanted is None or name not in fields:
             continue
-        value = fields[name]
+        value: Any = fields[name]
         if not isinstance(value, wanted) or (annotation == "int" and (isinstance(value, bool) or value < 0)):
             raise ValueError(name)
     return kind(**fields)
