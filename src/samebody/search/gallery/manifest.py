@@ -261,6 +261,8 @@ def _typed(kind: type[T], fields: dict[str, Any]) -> T:
         if wanted is None or name not in fields:
             continue
         value: Any = fields[name]
-        if not isinstance(value, wanted) or (annotation == "int" and (isinstance(value, bool) or value < 0)):
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            raise ValueError(name)
+        if isinstance(value, int) and value < 0:
             raise ValueError(name)
     return kind(**fields)
