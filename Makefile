@@ -34,8 +34,9 @@ lint: $(READY)  ## ruff, mypy strict on src, floors
 bench: $(READY) ## time the main job against its peers in one run; prints ratios
 	$(BIN)/python -m benchmarks
 
-results: $(READY) ## measure the recogniser on public sets (SAMEBODY_DATA) and rewrite docs/results/evaluate-*.md
+results: $(READY) ## measure the recogniser on public sets (SAMEBODY_DATA) and rewrite docs/results/evaluate-*.md, iris-*.md
 	$(BIN)/python -m benchmarks.evaluation_results
+	$(BIN)/python -m benchmarks.iris_results
 
 clean:          ## remove the virtual environment and what the demo wrote
 	rm -rf $(VENV) demo-out

@@ -1,16 +1,19 @@
 """Every figure of the iris encoder in one call: records, points and pages of both shapes, and the synthetic page.
 
-    python -m benchmarks.iris_results --data DIR [--only NAME ...]
+    python -m benchmarks.iris_results [--data DIR] [--only NAME ...]
 
-DIR holds mmu1/ (or PERSON/left/1.png ...). To be run again whenever the pipeline changes: the records pin its digest.
+DIR holds mmu1/ (or PERSON/left/1.png ...), by default SAMEBODY_DATA; without it only the synthetic figures are made and
+the run says so. To be run again whenever the pipeline changes: the records pin its digest.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 RESULTS = "docs/results"
 MEASURE = ["evaluate", "operating-points", "--model"]
@@ -33,11 +36,15 @@ STEPS = {
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="folder of eye pictures")
+    default = Path(os.environ.get("SAMEBODY_DATA") or Path(__file__).parents[2] / "shared" / "data").resolve()
+    parser.add_argument("--data", type=Path, default=default, help="folder of eye pictures")
     parser.add_argument("--only", nargs="*", choices=sorted(STEPS), help="which figures; all unless given")
     chosen = parser.parse_args(arguments)
     for name in chosen.only or STEPS:
-        words = STEPS[name] + ([] if name == "synthetic" else ["--data", chosen.data])
+        if name != "synthetic" and not chosen.data.is_dir():
+            print(f"{name} skipped: there is no {chosen.data}; set SAMEBODY_DATA", file=sys.stderr)
+            continue
+        words = STEPS[name] + ([] if name == "synthetic" else ["--data", str(chosen.data)])
         start = time.perf_counter()
         done = subprocess.run([sys.executable, "-m", "samebody", *words])
         sys.stdout.write(f"{name}: {time.perf_counter() - start:.0f} s, exit code {done.returncode}\n")
