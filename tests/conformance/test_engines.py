@@ -290,3 +290,37 @@ def test_the_default_of_each_kind_is_exact():
         arrays = references(kind, 3)
         hits = build(source_of(kind, arrays)).search(probes_of(kind, arrays), 1)
         assert hits.exact and hits.miss_bound == 0.0
+
+
+def test_a_search_goes_on_over_the_view_it_began_with(engine):
+    """A block that is taken away while a search runs: the search ends over what it began with, the next sees less."""
+    kind, make = engine
+    arrays = references(kind, 80)
+    whole = source_of(kind, arrays, block=20)
+    built = make(whole)
+
+    class Interrupted:
+        layout = whole.layout
+
+        def __len__(self):
+            return len(whole)
+
+        def blocks(self):
+            for number, block in enumerate(whole.blocks()):
+                if number == 2 and self.armed:
+                    self.armed = False
+                    built.refresh(ArraySource(whole.layout, list(whole.blocks())[:1]))
+                yield block
+
+        armed = False
+
+    source = Interrupted()
+    built.refresh(source)
+    source.armed = True
+    probes = probes_of(kind, near(kind, arrays, [10, 70]))
+    during = built.search(probes, 1, minimum_score=MINIMUM[kind])
+    assert during.ids[0, 0] == 10
+    if not source.armed:  # the engine reads the blocks while it searches
+        assert during.ids[1, 0] == 70
+        assert len(built) == 20
+        assert built.search(probes, 1, minimum_score=MINIMUM[kind]).ids[1, 0] != 70

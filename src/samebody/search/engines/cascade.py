@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from samebody.iris.compare import DEFAULT, ComparisonParameters
 from samebody.search.engines.base import Request, check_request, contiguous, padded, thread_count
-from samebody.search.engines.hamming import HammingEngine
+from samebody.search.engines.hamming import HammingEngine, View
 from samebody.search.engines.subset import MISS_BOUND, STAGES, Limits, draw_positions, subset_limits, subset_seed
 from samebody.search.errors import LayoutError
 from samebody.search.types import Block, Exclude, Hits, Probes, Source
@@ -53,24 +53,24 @@ class CascadeEngine(HammingEngine):
         usual = tuple(stage for stage in STAGES if stage <= bits // 2) or (128,)
         self.stages = usual if stages is None else tuple(stages)
         self.seed = subset_seed(source.layout.space) if seed is None else seed
-        self._subsets: dict[Hashable, tuple[NDArray[np.uint64], NDArray[np.uint64]]] = {}
         if source.layout.modality == "iris":
             self._positions = draw_positions(source.layout.size, self.stages, self.seed)
         if not 0.0 < miss_bound < 1.0:
             raise LayoutError(f"a miss bound of {miss_bound} is not between 0 and 1.")
-        self._limits: tuple[float, Limits] | None = None
-        self._typical = 0.0
+        self._limits: tuple[tuple[float, float], Limits] | None = None
         super().__init__(source, comparison=comparison, threads=thread_count(threads))
 
     def refresh(self, source: Source) -> None:
         """Go over to another view of the same gallery; the subset of new blocks is taken."""
-        super().refresh(source)
+        before = self._view
+        if source.layout != before.source.layout:
+            raise LayoutError("an engine cannot go over to a source of another layout.", hint="Build a new engine.")
         from samebody.kernels.iris import gather_bits
 
-        kept: dict[Hashable, tuple[NDArray[np.uint64], NDArray[np.uint64]]] = {}
+        after = View(source, dict(before.bits), {})
         words = self.stages[-1] // 64
-        for block in self._blocks():
-            known = self._subsets.get(block.key)
+        for block in after.blocks():
+            known = before.subsets.get(block.key)
             if known is None:
                 assert block.codes is not None and block.masks is not None
                 codes, masks = contiguous(block.codes), contiguous(block.masks)
@@ -80,11 +80,9 @@ class CascadeEngine(HammingEngine):
                 )
                 gather_bits(codes, self._positions, known[0])
                 gather_bits(masks, self._positions, known[1])
-            kept[block.key] = known
-        self._subsets = kept
-        bits = [counts for key, counts in self._bits.items() if key in kept]
-        self._typical = float(np.concatenate(bits).mean()) if bits and sum(map(len, bits)) else 0.0
-        self._limits = None
+            after.subsets[block.key] = known
+        total, records = (sum(map(part, after.bits.values())) for part in (np.sum, len))
+        self._view = replace(after, typical_bits=float(total / max(1, records)))
 
     def search(
         self, probes: Probes, k: int, *, minimum_score: float | None = None, exclude: Exclude | None = None
@@ -100,28 +98,30 @@ class CascadeEngine(HammingEngine):
                 hint="Give the threshold of the identification, or take the engine hamming.",
             )
         request = check_request(self.layout, probes, k, minimum_score, exclude)
-        hits = padded(self._search(request, self._scanner), k)
+        hits = padded(self._search(request, self._view, self._scanner), k)
         share = hits.notes["compared_in_full"] / max(1, len(self) * len(probes))
         notes = {**hits.notes, "passed_on": share, "subset_bits": float(self.stages[-1])}
         return Hits(hits.ids, hits.scores, self.name, exact=True, miss_bound=self.miss_bound, notes=notes)
 
-    def limits(self, minimum_score: float) -> Limits:
-        """What the stages are held against for a threshold."""
-        if self._limits is None or self._limits[0] != minimum_score:
-            columns = self.layout.size
-            shared = self._typical**2 / (64 * columns)  # of two codes whose masks are independent
-            found = subset_limits(columns, self.stages, minimum_score, self.miss_bound, self.comparison, shared)
-            self._limits = (minimum_score, found)
-        return self._limits[1]
+    def limits(self, minimum_score: float, typical_bits: float) -> Limits:
+        """What the stages are held against for a threshold, when references have ``typical_bits`` usable ones."""
+        asked, held = (minimum_score, typical_bits), self._limits
+        if held is None or held[0] != asked:
+            shared = typical_bits**2 / (64 * self.layout.size)  # of two codes whose masks are independent
+            found = subset_limits(
+                self.layout.size, self.stages, minimum_score, self.miss_bound, self.comparison, shared
+            )
+            self._limits = held = (asked, found)
+        return held[1]
 
-    def _scanner(self, request: Request, group: slice) -> Callable[..., int]:
+    def _scanner(self, request: Request, view: View, group: slice) -> Callable[..., int]:
         from samebody.kernels.iris import scan_cascade, turned_subset
 
         *arrays, excluded, excluded_from = self._prepared(request, group)
         codes, masks = request.probes.codes, request.probes.masks
         assert codes is not None and masks is not None
         rotations = self.comparison.rotations
-        limits = self.limits(float(request.floor))
+        limits = self.limits(float(request.floor), view.typical_bits)
         first = (
             turned_subset(codes[group], self._positions, rotations),
             turned_subset(masks[group], self._positions, rotations),
@@ -134,8 +134,8 @@ class CascadeEngine(HammingEngine):
             assert block.codes is not None and block.masks is not None
             whole = contiguous(block.codes), contiguous(block.masks)
             lists = (floors, excluded, excluded_from, scores, ids, scratch)
-            records = (block.record_ids, block.live, self._bits[block.key])
-            subsets = self._subsets[block.key]
+            records = (block.record_ids, block.live, view.bits[block.key])
+            subsets = view.subsets[block.key]
             return int(scan_cascade(*whole, *records, begin, end, *arrays, *lists, *subsets, *first))
 
         return run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,36 @@ def counted(masks: NDArray[np.uint64]) -> NDArray[np.int32]:
     return bits
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What one search goes over, whatever a refresh does meanwhile.
+
+    Attributes:
+        source: the references.
+        bits: usable bits of the blocks touched so far, by key.
+        subsets: what a cascade keeps of each block, by key.
+        typical_bits: mean usable bits of a reference; 0 when not known.
+    """
+
+    source: Source
+    bits: dict[Hashable, NDArray[np.int32]]
+    subsets: dict[Hashable, tuple[NDArray[np.uint64], NDArray[np.uint64]]]
+    typical_bits: float = 0.0
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks of the source; on first touch each is checked and its usable bits are counted."""
+        seen = set()
+        for block in self.source.blocks():
+            if block.key not in self.bits:
+                check_block(block, self.source.layout)
+                assert block.masks is not None
+                self.bits[block.key] = counted(block.masks)
+            seen.add(block.key)
+            yield block
+        for key in [key for key in self.bits if key not in seen]:
+            self.bits.pop(key, None)
+
+
 class HammingEngine:
     """Compares every probe with every live reference; nothing is missed, nothing is prepared.
 
@@ -69,17 +100,16 @@ class HammingEngine:
             )
         self.comparison = comparison
         self.threads = thread_count(threads)
-        self._source = source
-        self._bits: dict[Hashable, NDArray[np.int32]] = {}
+        self._view = View(source, {}, {})
         self.refresh(source)
 
     @property
     def layout(self) -> Layout:
         """Of the source."""
-        return self._source.layout
+        return self._view.source.layout
 
     def __len__(self) -> int:
-        return len(self._source)
+        return len(self._view.source)
 
     def refresh(self, source: Source) -> None:
         """Go over to another view of the same gallery; what is known of its blocks is kept.
@@ -87,40 +117,28 @@ class HammingEngine:
         Raises:
             LayoutError: it holds another kind of template.
         """
-        if source.layout != self._source.layout:
+        if source.layout != self.layout:
             raise LayoutError("an engine cannot go over to a source of another layout.", hint="Build a new engine.")
-        self._source = source
-        if self._bits:
-            kept = {block.key for block in source.blocks()}
-            self._bits = {key: bits for key, bits in self._bits.items() if key in kept}
+        self._view = View(source, dict(self._view.bits), {})
 
     def search(
         self, probes: Probes, k: int, *, minimum_score: float | None = None, exclude: Exclude | None = None
     ) -> Hits:
         """The k best live references of each probe; see :class:`samebody.search.types.Engine`."""
         request = check_request(self.layout, probes, k, minimum_score, exclude)
-        return padded(self._search(request, self._scanner), k)
+        return padded(self._search(request, self._view, self._scanner), k)
 
     @property
     def _reference_bits(self) -> float:
         return float(self.comparison.reference_bits) if self.comparison.normalisation == "sqrt" else 0.0
 
-    def _blocks(self) -> Iterator[Block]:
-        """The blocks of the source; on first touch each is checked and its usable bits are counted."""
-        for block in self._source.blocks():
-            if block.key not in self._bits:
-                check_block(block, self.layout)
-                assert block.masks is not None
-                self._bits[block.key] = counted(block.masks)
-            yield block
-
-    def _search(self, request: Request, scanner: Callable[..., Callable[..., int]]) -> Hits:
+    def _search(self, request: Request, view: View, scanner: Callable[..., Callable[..., int]]) -> Hits:
         """All probes in groups, each over all blocks in all threads."""
-        k = min(request.k, max(1, len(self)))
+        k = min(request.k, max(1, len(view.source)))
         parts, compared = [], 0
         for begin in range(0, len(request.probes), _PROBES):
             group = slice(begin, min(begin + _PROBES, len(request.probes)))
-            best, count = self._search_group(request, group, k, scanner)
+            best, count = self._search_group(request, view, group, k, scanner)
             parts.append(best)
             compared += count
         empty = np.zeros((0, k))
@@ -129,10 +147,10 @@ class HammingEngine:
         return Hits(ids, scores, self.name, notes={"compared_in_full": float(compared)})
 
     def _search_group(
-        self, request: Request, group: slice, k: int, scanner: Callable[..., Callable[..., int]]
+        self, request: Request, view: View, group: slice, k: int, scanner: Callable[..., Callable[..., int]]
     ) -> tuple[tuple[NDArray[np.float32], NDArray[np.int64]], int]:
         count = group.stop - group.start
-        scan = scanner(request, group)
+        scan = scanner(request, view, group)
         floors = np.full(count, request.floor, dtype=np.float32)  # shared by the threads, raised under the lock
         lock = threading.Lock()
         lists, totals = [], []
@@ -157,7 +175,7 @@ class HammingEngine:
 
             return run
 
-        share_out(pieces_of(self._blocks(), _PIECE), [worker() for _ in range(self.threads)])
+        share_out(pieces_of(view.blocks(), _PIECE), [worker() for _ in range(self.threads)])
         return merge_best(lists, k), sum(total[0] for total in totals)
 
     def _prepared(self, request: Request, group: slice) -> tuple[Any, ...]:
@@ -179,7 +197,7 @@ class HammingEngine:
             np.ascontiguousarray(starts),
         )
 
-    def _scanner(self, request: Request, group: slice) -> Callable[..., int]:
+    def _scanner(self, request: Request, view: View, group: slice) -> Callable[..., int]:
         from samebody.kernels.iris import scan
 
         *arrays, excluded, excluded_from = self._prepared(request, group)
@@ -188,7 +206,7 @@ class HammingEngine:
             assert block.codes is not None and block.masks is not None
             codes, masks = contiguous(block.codes), contiguous(block.masks)
             lists = (floors, excluded, excluded_from, scores, ids, scratch)
-            records = (block.record_ids, block.live, self._bits[block.key])
+            records = (block.record_ids, block.live, view.bits[block.key])
             return int(scan(codes, masks, *records, begin, end, *arrays, *lists))
 
         return run
