@@ -190,6 +190,8 @@ class Segment:
         self._chunks = int(header.fields["chunks"])
         self._touched: dict[tuple[str, int], bytes | memoryview] = {}
         self._names: dict[int, Names] = {}
+        self._fence: NDArray[np.uint64] | None = None
+        self._indexes: dict[int, tuple[NDArray[np.uint64], NDArray[np.uint64]]] = {}
         self._guard = threading.Lock()
 
     def __del__(self) -> None:
@@ -244,11 +246,13 @@ class Segment:
         found: list[int] = []
         lowest = self._fences()[self.blocks :]
         wanted = np.uint64(digest)
-        chunk = max(int(np.searchsorted(lowest, wanted, side="left")) - 1, 0)
+        chunk = max(int(lowest.searchsorted(wanted)) - 1, 0)
         while chunk < self._chunks and lowest[chunk] <= wanted:
             digests, ids = self._index(chunk)
-            begin, end = np.searchsorted(digests, wanted, side="left"), np.searchsorted(digests, wanted, side="right")
-            found.extend(int(each) for each in ids[begin:end])
+            row = int(digests.searchsorted(wanted))
+            while row < len(digests) and digests[row] == wanted:
+                found.append(int(ids[row]))
+                row += 1
             chunk += 1
         return found
 
@@ -261,9 +265,9 @@ class Segment:
         if not self.entry.first <= record_id <= self.entry.last:
             return None
         wanted = np.uint64(record_id)
-        block = int(np.searchsorted(self._fences()[: self.blocks], wanted, side="right")) - 1
+        block = int(self._fences()[: self.blocks].searchsorted(wanted, side="right")) - 1
         ids = self.ids(block)
-        row = int(np.searchsorted(ids, wanted))
+        row = int(ids.searchsorted(wanted))
         return (block, row) if row < len(ids) and ids[row] == wanted else None
 
     def dead_in(self, dead: NDArray[np.uint64]) -> int:
@@ -306,14 +310,19 @@ class Segment:
         return None
 
     def _fences(self) -> NDArray[np.uint64]:
-        data = self.touch("fences", 0)
-        return self._shaped("fences", 0, lambda: np.frombuffer(data, "<u8", self.blocks + self._chunks))
+        if self._fence is None:
+            data = self.touch("fences", 0)
+            self._fence = self._shaped("fences", 0, lambda: np.frombuffer(data, "<u8", self.blocks + self._chunks))
+        return self._fence
 
     def _index(self, chunk: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        data = self.touch("index", chunk)
-        count = min(INDEX_CHUNK, self.entry.rows - chunk * INDEX_CHUNK)
-        both = self._shaped("index", chunk, lambda: np.frombuffer(data, "<u8", 2 * count))
-        return both[:count], both[count:]
+        found = self._indexes.get(chunk)
+        if found is None:
+            data = self.touch("index", chunk)
+            count = min(INDEX_CHUNK, self.entry.rows - chunk * INDEX_CHUNK)
+            both = self._shaped("index", chunk, lambda: np.frombuffer(data, "<u8", 2 * count))
+            found = self._indexes[chunk] = (both[:count], both[count:])
+        return found
 
     def _shaped(self, part: str, index: int, read: Callable[[], T]) -> T:
         try:
