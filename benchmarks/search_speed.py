@@ -29,6 +29,7 @@ from benchmarks.search_contenders import (
     naive_codes_doubled,
     naive_iris_doubled,
     numpy_topk,
+    onnxruntime_rate,
 )
 from benchmarks.specimens import table, write_atomically
 from samebody.search.engines import build
@@ -144,7 +145,9 @@ def measure_iris(references: int, rounds: int, threads: int) -> dict[str, Any]:
 
 
 def unit_vectors(path: Path, references: int, dimension: int) -> np.memmap[Any, Any]:
-    """Random unit vectors in a file, mapped into memory."""
+    """Random unit vectors in a file, mapped into memory; a file of the right size is taken as it is."""
+    if path.exists() and path.stat().st_size == 4 * references * dimension:
+        return np.memmap(path, dtype=np.float32, mode="r", shape=(references, dimension))
     generator = np.random.default_rng(2)
     out = np.memmap(path, dtype=np.float32, mode="w+", shape=(references, dimension))
     for begin in range(0, references, 50_000):
@@ -154,11 +157,13 @@ def unit_vectors(path: Path, references: int, dimension: int) -> np.memmap[Any, 
     return np.memmap(path, dtype=np.float32, mode="r", shape=(references, dimension))
 
 
-def measure_vectors(references: int, dimension: int, rounds: int, threads: int, with_faiss: bool) -> dict[str, Any]:
+def measure_vectors(
+    references: int, dimension: int, rounds: int, threads: int, with_faiss: bool, cache: Path | None
+) -> dict[str, Any]:
     """Searches a second at batch 1 and 64 for the exact ten best."""
     out: dict[str, Any] = {"references": references, "dimension": dimension, "threads": threads}
     with tempfile.TemporaryDirectory() as folder:
-        vectors = unit_vectors(Path(folder) / "vectors.f32", references, dimension)
+        vectors = unit_vectors((cache or Path(folder)) / "vectors.f32", references, dimension)
         generator = np.random.default_rng(3)
         probes = vectors[:64] + 0.02 * generator.standard_normal((64, dimension), dtype=np.float32)
         probes /= np.linalg.norm(probes, axis=1, keepdims=True)
@@ -167,6 +172,7 @@ def measure_vectors(references: int, dimension: int, rounds: int, threads: int, 
         out["prepared_seconds"] = time.perf_counter() - begun
         out["bytes_per_dimension"] = engine.nbytes / references / dimension
         flat = faiss_index(vectors) if with_faiss else None
+        out["onnxruntime_gmac_s"] = onnxruntime_rate(dimension, threads) / 1e9
         out["memory_read_gb_s"] = memory_read(2**28, threads)
         with threadpool_limits(threads):
             if flat is not None:
@@ -276,7 +282,7 @@ def page(result: dict[str, Any]) -> str:
         "# Speed of search",
         "",
         "Made by `python -m benchmarks.search_speed`; contenders in turn, median of the rounds with the slowest and",
-        "fastest round in brackets, ratios by round. Other work on the machine disturbs the figures more than the ratios.",
+        "fastest round in brackets, ratios by round. Other work on the machine disturbs figures more than ratios.",
         "",
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB; commit {machine['commit']}; "
         f"load at the start {result['load']:.1f}; "
@@ -307,8 +313,13 @@ def page(result: dict[str, Any]) -> str:
                 "",
                 f"int8 at batch {batch}: {held['gb_s']:.1f} GB/s ({held['gb_s_best']:.1f} at best) beside "
                 f"{part['memory_read_gb_s']:.1f} GB/s of a plain read with as many threads;",
-                f"{held['gmac_s']:.0f} thousand million products a second; "
-                f"{held['looked_at_again']:.0f} vectors a probe were looked at again in float32.",
+                f"{held['gmac_s']:.0f} thousand million products a second"
+                + (
+                    f" (ONNX Runtime's MatMulInteger alone: {part['onnxruntime_gmac_s']:.0f}); "
+                    if batch == 64
+                    else "; "
+                )
+                + f"{held['looked_at_again']:.0f} vectors a probe were looked at again in float32.",
                 "",
             ]
         lines += [
@@ -334,7 +345,7 @@ def page(result: dict[str, Any]) -> str:
                 ("", f"recall at {first['k']}, {first['probes']} probes", "searches a second", "built in seconds"), rows
             ),
             "",
-            "Recall is the share of the exact ten best that is returned, with a 95 % bootstrap interval over the probes.",
+            "Recall is the share of the exact ten best that is returned, with a 95 % bootstrap interval over probes.",
             "Settings are the engines' defaults.",
             "",
         ]
@@ -353,6 +364,7 @@ def main() -> None:
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--no-faiss", action="store_true")
+    parser.add_argument("--cache", type=Path, help="folder in which the file of vectors is kept for the next run")
     parser.add_argument("--out", type=Path, help="folder of search-speed.md and .json")
     options = parser.parse_args()
     parts, threads = options.parts.split(","), [int(each) for each in options.threads.split(",")]
@@ -369,7 +381,7 @@ def main() -> None:
         result["iris"] = [measure_iris(sizes[0], rounds, count) for count in threads]
     if "vectors" in parts:
         faiss = not options.no_faiss
-        result["vectors"] = [measure_vectors(sizes[1], 512, rounds, count, faiss) for count in threads]
+        result["vectors"] = [measure_vectors(sizes[1], 512, rounds, count, faiss, options.cache) for count in threads]
     if "approximate" in parts:
         result["approximate"] = measure_approximate(sizes[2], 128, max(threads))
     text = page(result)

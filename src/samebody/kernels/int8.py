@@ -16,6 +16,7 @@ float32 (6e-8) are covered by :data:`SLACK`, which is added to |e|; |q| is at le
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,19 +116,26 @@ class NotUnitError(ValueError):
         self.row = row
 
 
-def quantise(vectors: NDArray[np.float32]) -> Quantised:
-    """Rows (n, d) float32 of unit length as bytes.
+def quantise(vectors: NDArray[np.float32], threads: int = 1) -> Quantised:
+    """Rows (n, d) float32 of unit length as bytes, in ``threads`` threads.
 
     Raises:
-        NotUnitError: a row is not of unit length (to 1e-3) or not finite.
+        NotUnitError: a row is not of unit length (to 1e-3) or not finite; the first such row.
     """
     n, dimension = vectors.shape
     count, steps = -(-n // PANEL), -(-dimension // STEP_BYTES) * STEP_BYTES // 4
     panels = aligned((count, steps, PANEL, 4), np.uint8)
     measures = aligned((count, 3, PANEL), np.float32)
-    bad = _quantise_panels(vectors, panels.view(np.uint32)[..., 0], measures, SLACK, 0, count)
-    if bad >= 0:
-        raise NotUnitError(int(bad))
+    words = panels.view(np.uint32)[..., 0]
+    edges = np.linspace(0, count, min(threads, max(1, count)) + 1).astype(np.int64)
+
+    def fill(part: int) -> int:
+        return int(_quantise_panels(vectors, words, measures, SLACK, edges[part], edges[part + 1]))
+
+    with ThreadPoolExecutor(len(edges) - 1) as pool:
+        bad = [row for row in pool.map(fill, range(len(edges) - 1)) if row >= 0]
+    if bad:
+        raise NotUnitError(min(bad))
     return Quantised(panels, measures)
 
 

@@ -35,7 +35,7 @@ class Int8Engine(CandidateEngine):
 
         assert block.vectors is not None
         try:
-            return quantise(block.vectors)
+            return quantise(block.vectors, self.threads)
         except NotUnitError as error:
             raise InvalidBlockError(
                 f"block {block.key}: {error}.", hint="Enrol the record again; run `samebody gallery verify`."
