@@ -22,6 +22,9 @@ from samebody.types import Pixels
 SHARPEST_LENS = 0.27
 """Blur of the best lens in sensor pixels, as a Gaussian's deviation."""
 
+MOSAIC_BLUR = 0.5
+"""Deviation in sensor pixels of the blur that interpolating a Bayer mosaic amounts to."""
+
 APERTURE = 0.85
 """Side of a sensor pixel's light-sensitive square over the pixel pitch."""
 
@@ -225,13 +228,21 @@ def decode(data: bytes) -> Pixels:
     return np.asarray(cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), 1), cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def sharpness(plane: Plane, where: NDArray[np.uint8] | None = None) -> float:
+def sharpness(plane: Plane, where: NDArray[np.uint8] | None = None, shape: tuple[int, int] | None = None) -> float:
     """Logarithm of the Laplacian's deviation on square-root light: what blur lowers and a raster raises.
 
-    ``where``: not 0 where pixels count; None counts all.
+    ``where``: not 0 where pixels count; None counts all. ``shape``: height and width at which it is looked at; the
+    picture is smoothed as interpolation of the mosaic does and brought to that size first. None looks at it as it is.
     """
-    edges = cv2.Laplacian(np.sqrt(np.maximum(plane, 0)), cv2.CV_32F, ksize=1)
-    spread = cv2.meanStdDev(edges, mask=where)[1][0, 0]
+    shown = np.sqrt(np.maximum(plane, 0))
+    if shape is not None:
+        shown = cv2.GaussianBlur(shown, (0, 0), MOSAIC_BLUR, borderType=cv2.BORDER_REFLECT)
+        if shape != plane.shape:
+            how = cv2.INTER_AREA if shape[0] < plane.shape[0] else cv2.INTER_LINEAR
+            shown = cv2.resize(shown, shape[::-1], interpolation=how)
+            if where is not None:
+                where = np.asarray(cv2.resize(where, shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+    spread = cv2.meanStdDev(cv2.Laplacian(shown, cv2.CV_32F, ksize=1), mask=where)[1][0, 0]
     return float(np.log(spread + 1e-5))
 
 
@@ -240,7 +251,13 @@ SHARPEST, SOFTEST = -2.0, 4.0
 
 
 def match_sharpness(
-    plane: Plane, wanted: float, where: NDArray[np.uint8] | None = None, *, sharpen: bool = True, steps: int = 8
+    plane: Plane,
+    wanted: float,
+    where: NDArray[np.uint8] | None = None,
+    shape: tuple[int, int] | None = None,
+    *,
+    sharpen: bool = True,
+    steps: int = 7,
 ) -> float:
     """The amount for :func:`softened` that brings the :func:`sharpness` of a luminance ``plane`` to ``wanted``.
 
@@ -249,7 +266,7 @@ def match_sharpness(
     low, high = (SHARPEST if sharpen else 0.0), SOFTEST
     for _ in range(steps):
         middle = (low + high) / 2
-        if sharpness(softened(plane, middle), where) > wanted:
+        if sharpness(softened(plane, middle), where, shape) > wanted:
             low = middle
         else:
             high = middle

@@ -189,7 +189,7 @@ def _shoot(
         own = _resampled(scene, scene.light)
     target = _target(own, scene.chain)
     out = _final_shape(source, framing, size)
-    light, own, amounts = _equally_sharp(light, own, scene, target, twin=twin)
+    light, own, amounts = _equally_sharp(light, own, scene, target, out, twin=twin)
     facts = {**draw.facts, "softened": amounts[0]}
     shot = _finish(light, target, scene, out, _label(species, family, seed, given, scene, facts), "attack")
     if not twin:
@@ -200,7 +200,7 @@ def _shoot(
 
 
 def _equally_sharp(
-    light: Light, own: Light, scene: Scene, target: NDArray[np.float64], *, twin: bool
+    light: Light, own: Light, scene: Scene, target: NDArray[np.float64], out: tuple[int, int], *, twin: bool
 ) -> tuple[Light, Light, tuple[float, float]]:
     """The attack's and the twin's light, equally sharp as exposed, and how much each was softened for it.
 
@@ -215,16 +215,16 @@ def _equally_sharp(
         return luminance(plane_of, LUMINANCE * capture.gains(plane_of, scene.chain, target))
 
     theirs, mine = exposed(light), exposed(own)
-    wanted = capture.sharpness(theirs, where)
-    most = capture.sharpness(capture.softened(mine, capture.SHARPEST), where)
+    wanted = capture.sharpness(theirs, where, out)
+    most = capture.sharpness(capture.softened(mine, capture.SHARPEST), where, out)
     less = 0.0
     if wanted > most:
-        less = capture.match_sharpness(theirs, most, where, sharpen=False)
+        less = capture.match_sharpness(theirs, most, where, out, sharpen=False)
         light = capture.softened(light, less)
         wanted = most
-    if not twin or abs(wanted - capture.sharpness(mine, where)) < 0.02:
+    if not twin or abs(wanted - capture.sharpness(mine, where, out)) < 0.02:
         return light, own, (less, 0.0)
-    amount = capture.match_sharpness(mine, wanted, where)
+    amount = capture.match_sharpness(mine, wanted, where, out)
     return light, capture.softened(own, amount), (less, amount)
 
 
