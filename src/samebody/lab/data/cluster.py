@@ -37,7 +37,8 @@ def take_on_ray(
         try:
             remote = ray.remote(num_cpus=1, max_retries=2)(take)
             ahead = 2 * max(int(ray.cluster_resources().get("CPU", 2)), 1)
-            waiting, running = list(batches), []
+            waiting = list(batches)
+            running: list[Any] = []
             while waiting or running:
                 while waiting and len(running) < ahead:
                     running.append(remote.remote(list(waiting.pop(0)), root.resolve(), limits))

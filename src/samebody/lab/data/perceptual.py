@@ -53,7 +53,8 @@ def hash_of(small: NDArray[np.float32]) -> NDArray[np.uint64] | None:
         return None
     positive = cv2.dct(small)[:LOW, :LOW] > 0
     positive[0, 0] = False
-    return pack(positive[None])[0]
+    found: NDArray[np.uint64] = pack(positive[None])[0]
+    return found
 
 
 def pack(bits: NDArray[np.bool_]) -> Hashes:

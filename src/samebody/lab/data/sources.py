@@ -356,7 +356,7 @@ def _list_shard(path: Path, options: SourceOptions, matcher: re.Pattern[str] | N
     items: list[Item] = []
     sidecars: dict[str, Fields] = {}
     skipped: dict[str, int] = {}
-    problems = []
+    problems: list[str] = []
     try:
         with tarfile.open(path, "r:") as archive:
             for member in archive:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 
+from samebody.errors import StorageError
 from samebody.lab.data.data_set import DataSet, Version
 from samebody.lab.data.errors import DataSetError, LabelError
 from samebody.lab.data.files import faults, locked, write_bytes
@@ -151,10 +152,12 @@ class LabelProject:
             problems = [f"{len(missing)} samples are not in the version ({missing[0]})"] if missing else []
             problems += [f"{wrong[0]!r} is no class"] if wrong else []
             raise LabelError("; ".join(problems or ["there is no sample to label"]) + ".", hint="Check the list.")
-        tasks = [
-            Task(name, hashes[name], float((priority or {}).get(name, 0.0)), (gold or {}).get(name, ""))
-            for name in names
-        ]
+        urgency = {name: float((priority or {}).get(name, 0.0)) for name in names}
+        others = [urgency[name] for name in names if name not in (gold or {})]
+        for name in gold or {}:  # a gold task must not stand out by coming last: it takes the place of some other task
+            if name not in (priority or {}) and others:
+                urgency[name] = others[int(hashes[name][:8], 16) % len(others)]
+        tasks = [Task(name, hashes[name], urgency[name], (gold or {}).get(name, "")) for name in names]
         content = schema.model_dump(mode="json")
         write_bytes(root / "schema.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode())
         lines = "".join(json.dumps(asdict(task), ensure_ascii=False) + "\n" for task in tasks)
@@ -197,16 +200,22 @@ class LabelProject:
                 self._set(before)
                 raise
             added = self._labels[len(before) :]
-            lines = "".join(json.dumps(asdict(self._dated(label)), ensure_ascii=False) + "\n" for label in added)
-            with faults(self.folder), (self.folder / "labels.jsonl").open("r+b" if before else "wb") as stream:
-                data_end = stream.seek(0, os.SEEK_END)
-                stream.seek(0)
-                whole = stream.read() if before else b""
-                stream.seek(whole.rfind(b"\n") + 1 if before else data_end)
-                stream.truncate()
-                stream.write(lines.encode())
-                stream.flush()
-                os.fsync(stream.fileno())
+            try:
+                self._write([self._dated(label) for label in added], bool(before))
+            except StorageError:
+                self._set(before)
+                raise
+
+    def _write(self, labels: Sequence[Label], some: bool) -> None:
+        lines = "".join(json.dumps(asdict(label), ensure_ascii=False) + "\n" for label in labels)
+        path = self.folder / "labels.jsonl"
+        with faults(path), path.open("r+b" if path.exists() else "wb") as stream:
+            if some:  # a torn last line, left by a kill, is written over
+                stream.seek(path.read_bytes().rfind(b"\n") + 1)
+            stream.truncate()
+            stream.write(lines.encode())
+            stream.flush()
+            os.fsync(stream.fileno())
 
     @staticmethod
     def _dated(label: Label) -> Label:
