@@ -98,6 +98,11 @@ def test_identify_asks_for_a_probe_and_for_the_right_space(gallery: Path, tmp_pa
     broken = tmp_path / "b.npz"
     broken.write_bytes(b"PK no")
     assert refusal("identify", gallery, broken).code == "gallery.template_file"
+    for wrong in (np.zeros(3), np.array([["a"]]), np.zeros((2, 2), np.int64)):
+        assert refusal("identify", gallery, templates(broken, wrong, ["x"])).code == "gallery.template_file"
+    tables = tmp_path / "t.parquet"
+    tables.write_bytes(b"PAR1 no")
+    assert refusal("enrol", gallery, tables, "--space", SPACE).code == "gallery.template_file"
     assert refusal("identify", tmp_path / "nowhere", foreign).exit_code == 69
     assert refusal("identify", gallery, "--synthetic-person", 1, "--engine", "nonsense").code == "search.unknown_engine"
 
@@ -123,6 +128,17 @@ def test_duplicates_are_refused_flagged_or_allowed(gallery: Path, tmp_path: Path
     assert found["pairs"]["vector"] == 305 * 304 // 2 and found["exact"] is True
     assert json.loads((tmp_path / "groups.json").read_text())["groups"] == found["groups"]
     assert "alias" in run("dedupe", gallery).output
+
+
+def test_templates_of_a_table_are_enrolled(gallery: Path, tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra 'lab')")
+    from pyarrow import parquet
+
+    table = pyarrow.table({"subject": ["anna", "berta"], "vector": [row.tolist() for row in unit(2, 21)]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    options = ("--space", SPACE, "--duplicates", "allow")
+    assert answer("enrol", gallery, tmp_path / "t.parquet", *options)["enrolled"] == 2
+    assert refusal("enrol", gallery, tmp_path / "t.parquet").code == "gallery.template_file"
 
 
 def test_two_galleries_are_compared(gallery: Path, tmp_path: Path) -> None:

@@ -179,6 +179,22 @@ def test_templates_are_written_once(tmp_path: Path) -> None:
         assert (first.enrolled, again.enrolled, again.known) == (2500, 0, 2500) and len(gallery) == 2500
 
 
+def test_templates_that_are_none_are_listed_and_stop_nothing(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(1).standard_normal((50, DIMENSION)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[7, 3], vectors[9] = np.nan, 0.0
+    names = [f"s{number}" for number in range(50)]
+    for duplicates in ("allow", "refuse"):
+        policy = EnrolmentPolicy(duplicates=duplicates, search=SearchPolicy(fpir=1e-9, review_fpir=1e-9))  # type: ignore[arg-type]
+        with Gallery.create(tmp_path / duplicates, layouts=[LAYOUT], key=None) as gallery:
+            enroller = Session(gallery).enroller(policy)
+            done = enrol_templates(
+                enroller, gallery, "vector", names, vectors, space=LAYOUT.space, name="file", batch=10
+            )
+            assert (done.items, done.enrolled, done.bad) == (50, 48, 2)
+            assert [turned.subject for turned in done.turned] == ["s7", "s9"] and not gallery.has("s7")
+
+
 PROGRAM = """
 import sys
 from pathlib import Path

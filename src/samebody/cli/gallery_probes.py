@@ -73,10 +73,20 @@ def read_templates(path: Path, space: str | None = None) -> TemplateFile:
         raise TemplateFileError(f"{path} does not name its embedding space.", hint="Give it with --space.")
     subjects = [str(name) for name in arrays["subjects"].tolist()] if "subjects" in arrays else None
     if "vectors" in arrays:
-        return TemplateFile("vector", arrays["vectors"].astype(np.float32), subjects, found, digest)
+        vectors = arrays["vectors"]
+        if vectors.ndim != 2 or vectors.dtype.kind != "f":
+            raise TemplateFileError(f"{path}: vectors must be (n, dimension) float, not {_shape(vectors)}.")
+        return TemplateFile("vector", vectors.astype(np.float32), subjects, found, digest)
     if "codes" in arrays and "masks" in arrays:
+        for array in (arrays["codes"], arrays["masks"]):
+            if array.ndim != 2 or array.dtype != np.uint64 or array.shape != arrays["codes"].shape:
+                raise TemplateFileError(f"{path}: codes and masks must be (n, columns) uint64, not {_shape(array)}.")
         return TemplateFile("iris", (arrays["codes"], arrays["masks"]), subjects, found, digest)
     raise TemplateFileError(f"{path} holds neither vectors nor codes and masks.", hint="Name its arrays so.")
+
+
+def _shape(array: Any) -> str:
+    return f"{array.shape} {array.dtype}"
 
 
 def _parquet(path: Path, space: str | None, digest: str) -> TemplateFile:
@@ -92,6 +102,8 @@ def _parquet(path: Path, space: str | None, digest: str) -> TemplateFile:
         table = parquet.read_table(path, columns=["subject", "vector"])
         vectors = np.array(table["vector"].to_pylist(), dtype=np.float32)
         subjects = [str(name) for name in table["subject"].to_pylist()]
+        if vectors.ndim != 2:
+            raise ValueError("lengths differ")
     except Exception as error:  # pyarrow's own errors, and lists of different lengths
         raise TemplateFileError(f"{path} has no columns subject and vector ({type(error).__name__}).") from None
     return TemplateFile("vector", vectors, subjects, space, digest)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from samebody.errors import InputError
 from samebody.search.enrolment import Applicant, Enrolled, Enroller
+from samebody.search.types import UNIT
 from samebody.types import Reason
 
 SOURCE = "source"
@@ -422,6 +423,8 @@ def enrol_templates(
 ) -> BulkReport:
     """Enrol templates that were made before, in batches that are each written once, also after a kill.
 
+    A template that is no vector of finite numbers of unit length, or a code without a usable bit, is listed as bad.
+
     Args:
         enroller: with its policy for duplicates.
         gallery: open for writing.
@@ -434,17 +437,24 @@ def enrol_templates(
         progress: told after each batch.
     """
     report, count = BulkReport(), len(subjects)
+    usable = _usable_rows(modality, payload)
     for start in range(0, count, batch):
         stop = min(start + batch, count)
         report.items += stop - start
-        if enroller.policy.duplicates == "allow":
+        rows: list[int] = (np.flatnonzero(usable[start:stop]) + start).tolist()
+        for row in (np.flatnonzero(~usable[start:stop]) + start).tolist():
+            report.bad += 1
+            report.turned.append(Turned(subjects[row], f"template {row}", "picture", (UNUSABLE,)))
+        if not rows:
+            pass
+        elif enroller.policy.duplicates == "allow":
             before = len(gallery)
-            part = tuple(each[start:stop] for each in payload) if isinstance(payload, tuple) else payload[start:stop]
+            part = tuple(each[rows] for each in payload) if isinstance(payload, tuple) else payload[rows]
             request = f"{name}/{start}/{stop}"
-            gallery.enrol_arrays(modality, list(subjects[start:stop]), part, space=space, request_id=request)
+            gallery.enrol_arrays(modality, [subjects[row] for row in rows], part, space=space, request_id=request)
             new = len(gallery) - before
             report.enrolled += new
-            report.known += stop - start - new
+            report.known += len(rows) - new
         else:
             applicants = [
                 Applicant(
@@ -454,11 +464,23 @@ def enrol_templates(
                     {modality: space},
                     request=f"{name}/{row}",
                 )
-                for row in range(start, stop)
+                for row in rows
             ]
-            for row, (applicant, done) in enumerate(zip(applicants, enroller.enrol(applicants), strict=True), start):
+            for row, applicant, done in zip(rows, applicants, enroller.enrol(applicants), strict=True):
                 item = Item(applicant.subject, Path(f"template {row}"), modality)
                 _count(report, applicant, [Embedded(item)], done)
         if progress is not None:
             progress(report, count)
     return report
+
+
+UNUSABLE = Reason(
+    "search.unusable_template", "The template is no unit vector of finite numbers, or a code without a usable bit."
+)
+
+
+def _usable_rows(modality: str, payload: Any) -> NDArray[np.bool_]:
+    if modality == "iris":
+        return np.asarray(payload[1].any(axis=1), dtype=np.bool_)
+    lengths = np.sqrt(np.einsum("ij,ij->i", payload, payload, dtype=np.float64))
+    return np.asarray(np.abs(lengths - 1.0) < UNIT, dtype=np.bool_)
