@@ -8,6 +8,8 @@ import hashlib
 import json
 import random
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from samebody.errors import SamebodyError
 from samebody.search.gallery import Gallery, verify_gallery
 from samebody.search.gallery.errors import GalleryCorruptError, GalleryKeyError, GalleryVersionError
+from samebody.search.gallery.log import FRAME_BYTES
 from samebody.search.gallery.sealing import HEADER_BYTES, canonical, pack_header
 
 from .material import IRIS, KEY, KEYS, SMALL, VECTOR, files, fill, holdings, irises, live, make, subjects, vectors
@@ -338,3 +341,21 @@ def _use_everything(path: Path) -> bool:
     with contextlib.suppress(SamebodyError):
         verify_gallery(path)
     return refused
+
+
+def test_names_of_nonsense_with_a_good_checksum_give_a_typed_error(tmp_path):
+    """The same for what stands in the blocks: subjects that are no text, attributes that are no JSON."""
+    with make(tmp_path / "g") as gallery:
+        gallery.enrol_arrays("vector", ["abc"], vectors(1), space=VECTOR.space, attributes=[{"k": 1}])
+    (log,) = (tmp_path / "g").glob("log-*")
+    before = log.read_bytes()
+    for old, new in ((b"abc", b"\xff\xfe\xfd"), (b'{"k":1}', b"{{{{{{{"), (b'{"k":1}', b"[12345]")):
+        data = bytearray(before.replace(old, new))
+        size = struct.unpack_from("<Q", data, HEADER_BYTES + 16)[0]
+        body = bytes(data[HEADER_BYTES + FRAME_BYTES : HEADER_BYTES + FRAME_BYTES + size])
+        struct.pack_into("<I", data, HEADER_BYTES + 24, zlib.crc32(body))
+        struct.pack_into("<I", data, HEADER_BYTES + 28, zlib.crc32(data[HEADER_BYTES : HEADER_BYTES + 28]))
+        log.write_bytes(data)
+        with Gallery.open(tmp_path / "g") as gallery, pytest.raises(GalleryCorruptError):
+            assert gallery.subject_of([1]) == ["abc"]
+            gallery.records_of("abc")

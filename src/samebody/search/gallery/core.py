@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,6 +71,30 @@ class Located:
     def subject(self) -> bytes:
         """Whose it is, as UTF-8."""
         return self.names.subjects[self.row]
+
+    def text(self) -> str:
+        """Whose it is; raises GalleryCorruptError when it is no text."""
+        try:
+            return self.subject.decode()
+        except UnicodeDecodeError:
+            raise self._corrupt("a subject that is not UTF-8") from None
+
+    def attributes(self) -> dict[str, Any]:
+        """What was enrolled with it; raises GalleryCorruptError when it is no JSON object."""
+        text = self.names.attributes[self.row]
+        try:
+            found = json.loads(text) if text else {}
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise self._corrupt("attributes that are not JSON")
+        return found
+
+    def _corrupt(self, reason: str) -> GalleryCorruptError:
+        if isinstance(self.holder, Rows):
+            return GalleryCorruptError("the log", f"record {int(self.holder.ids[self.row])}", 0, reason)
+        segment, block = self.holder
+        return GalleryCorruptError(segment.file, f"names {block}", segment.places["names", block].offset, reason)
 
     def payload(self) -> Payload:
         """The payload of the group that it stands in; raises GalleryCorruptError when that does not check."""

@@ -43,7 +43,7 @@ class Reading:
             for record_id in core.lookup(records.encode_subject(subject)):
                 place = core.locate(record_id)
                 assert place is not None
-                attributes = records.decode_attributes(place.names.attributes[place.row])
+                attributes = place.attributes()
                 modality = core.manifest.layouts[place.number].modality
                 found.append(StoredRecord(record_id, subject, modality, attributes))
             return tuple(found)
@@ -52,7 +52,7 @@ class Reading:
         """Whose records these are; None for ids that are deleted, unknown or -1 (the padding of hits)."""
         with self._opened() as core:
             places = [core.locate(each) for each in np.asarray(record_ids, dtype=np.int64).ravel().tolist()]
-            return [None if place is None else place.subject.decode() for place in places]
+            return [None if place is None else place.text() for place in places]
 
     def fetch(self, record_ids: ArrayLike) -> list[tuple[NDArray[np.generic], ...] | None]:
         """Payloads of records: (vector,) or (code, mask) each, copied; None as in :meth:`subject_of`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -269,11 +269,6 @@ def _encode_attributes(attributes: Sequence[Attributes | None] | None, count: in
             )
         encoded.append(text)
     return encoded
-
-
-def decode_attributes(text: bytes) -> dict[str, Any]:
-    """What was enrolled, as a dictionary."""
-    return cast(dict[str, Any], json.loads(text)) if text else {}
 
 
 def _found(array: NDArray[Any]) -> str:
