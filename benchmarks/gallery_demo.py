@@ -72,11 +72,11 @@ def require_disk(folder: Path, irises: int, vectors: int, dimension: int) -> Non
         raise SystemExit(f"{wanted / 1e9:.1f} GB are needed in {folder}, {free / 1e9:.1f} GB are free: use --folder")
 
 
-def irises(folder: Path, count: int) -> list[Ran]:
+def irises(folder: Path, count: int, fpir: str) -> list[Ran]:
     """A million irises: created, described, searched exactly, by the cascade and on shards; deleted from."""
     person = str(count * 2 // 3)
-    search = ("identify", "irises", "--synthetic-person", person, "--fpir", "0.01", "--allow-extrapolated")
-    stranger = ("identify", "irises", "--synthetic-person", str(count + 5), "--fpir", "0.01", "--allow-extrapolated")
+    search = ("identify", "irises", "--synthetic-person", person, "--fpir", fpir, "--allow-extrapolated")
+    stranger = ("identify", "irises", "--synthetic-person", str(count + 5), "--fpir", fpir, "--allow-extrapolated")
     return [
         run(folder, "create", "irises", "--synthetic", "iris", "--count", str(count), "--plain"),
         run(folder, "stats", "irises"),
@@ -84,7 +84,7 @@ def irises(folder: Path, count: int) -> list[Ran]:
         run(folder, *stranger),
         run(folder, *search, "--engine", "hamming-cascade"),
         run(folder, *search, "--engine", "ray", "--shards", "2"),
-        run(folder, "bench", "irises", "--probes", "16", "--repeats", "1", "--allow-extrapolated"),
+        run(folder, "bench", "irises", "--probes", "4", "--repeats", "1", "--allow-extrapolated"),
         run(folder, "delete", "irises", f"synthetic-{int(person):09d}"),
         run(folder, *search),
     ]
@@ -100,7 +100,7 @@ def vectors(folder: Path, count: int, dimension: int) -> list[Ran]:
         run(folder, "create", "vectors", "--synthetic", "vector", "--count", str(count), *size, "--plain"),
         run(folder, "stats", "vectors"),
         run(folder, "identify", "vectors", *person),
-        run(folder, "bench", "vectors", "--engines", "int8", "--probes", "64", "--repeats", "3"),
+        run(folder, "bench", "vectors", "--engines", "int8", "--probes", "64", "--repeats", "2"),
         run(folder, "create", "few", "--synthetic", "vector", "--count", str(few), *size, "--plain"),
         run(folder, "enrol", "few", "aliases.npz"),
         run(folder, "enrol", "few", "aliases.npz", "--duplicates", "allow"),
@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("--irises", type=int, default=1_000_000)
     parser.add_argument("--vectors", type=int, default=1_000_000)
     parser.add_argument("--dimension", type=int, default=512)
+    parser.add_argument("--fpir", default="0.01", help="of searches among irises")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--out", type=Path, default=RESULTS / "gallery-demo.md")
     options = parser.parse_args()
@@ -163,7 +164,7 @@ def main() -> None:
             f"{options.irises:,} irises",
             "Codes of 12,800 bits with masks, 3,200 bytes each, compared at 31 rotations. The second search is of "
             "somebody who is not enrolled, the last of somebody who was deleted.",
-            lambda folder: irises(folder, options.irises),
+            lambda folder: irises(folder, options.irises, options.fpir),
         ),
         (
             f"{options.vectors:,} vectors of {options.dimension} numbers",
