@@ -154,7 +154,7 @@ def engines(speed: dict[str, Any]) -> list[Engine]:
             code,
             code,
             code,
-            f"up to {ROTATIONS} x {COLUMNS} words: exclusive or, and, two counts of bits",
+            f"up to {ROTATIONS} x {COLUMNS} = {ROTATIONS * COLUMNS:,} words of 64 bits: exclusive or, and, two counts of bits",
             "nothing",
         ),
         Engine(
@@ -164,7 +164,7 @@ def engines(speed: dict[str, Any]) -> list[Engine]:
             SUBSET_BITS / 4,
             SUBSET_BITS / 4 + 4,
             code,
-            f"{ROTATIONS} x {SUBSET_BITS // 64} words, then as above for what is left",
+            f"{ROTATIONS} x {SUBSET_BITS // 64} = {ROTATIONS * SUBSET_BITS // 64} words, then as above for what is left",
             "1e-6 of mates",
         ),
         Engine(
@@ -226,7 +226,7 @@ def page(found: list[Engine], speed: dict[str, Any], machine: Machine, latency: 
                     amount(held.memory),
                     amount(held.disk),
                     f"{held.cores:,.1f}",
-                    f"{held.machines:,} ({held.bound})",
+                    f"{held.machines:,} ({held.bound})" if held.machines > 1 else "1",
                     f"{held.month:,.0f}",
                     f"{held.all_pairs_hours:,.0f}",
                     f"{held.all_pairs_price:,.0f}",

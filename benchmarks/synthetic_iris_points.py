@@ -101,7 +101,7 @@ def mated(people: int, seed: int) -> MatedScores:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--identities", type=int, default=10_500, help="references, and as many probes of others")
+    parser.add_argument("--identities", type=int, default=8500, help="references, and as many probes of others")
     parser.add_argument("--mated", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=71)
     parser.add_argument("--replicates", type=int, default=500)
