@@ -80,7 +80,7 @@ def irises(folder: Path, count: int, fpir: str) -> list[Ran]:
     return [
         run(folder, "create", "irises", "--synthetic", "iris", "--count", str(count), "--plain"),
         run(folder, "stats", "irises"),
-        run(folder, *search[:3], "--fpir", "0.001", "--candidates", "3"),
+        run(folder, *search[:4], "--fpir", "0.001", "--candidates", "3"),
         run(folder, *search),
         run(folder, *stranger),
         run(folder, *search, "--engine", "hamming-cascade"),
@@ -163,9 +163,9 @@ def main() -> None:
     parts = (
         (
             f"{options.irises:,} irises",
-            "Codes of 12,800 bits with masks, 3,200 bytes each, compared at 31 rotations. The first search asks for an "
-            "FPIR that the operating points (of 72 million pairs) cannot serve among so many, and gets no decision. The "
-            "third is of somebody who is not enrolled, the last of somebody who was deleted.",
+            "Codes of 12,800 bits with masks, 3,200 bytes each, compared at 31 rotations. The first search asks for "
+            "an FPIR that the operating points (of 72 million pairs) cannot serve among so many, and gets no decision. "
+            "The third is of somebody who is not enrolled, the last of somebody who was deleted.",
             lambda folder: irises(folder, options.irises, options.fpir),
         ),
         (

@@ -154,7 +154,7 @@ def engines(speed: dict[str, Any]) -> list[Engine]:
             code,
             code,
             code,
-            f"up to {ROTATIONS} x {COLUMNS} = {ROTATIONS * COLUMNS:,} words of 64 bits: exclusive or, and, two counts of bits",
+            f"up to {ROTATIONS} x {COLUMNS} = {ROTATIONS * COLUMNS:,} words: exclusive or, and, two counts of bits",
             "nothing",
         ),
         Engine(
@@ -164,7 +164,7 @@ def engines(speed: dict[str, Any]) -> list[Engine]:
             SUBSET_BITS / 4,
             SUBSET_BITS / 4 + 4,
             code,
-            f"{ROTATIONS} x {SUBSET_BITS // 64} = {ROTATIONS * SUBSET_BITS // 64} words, then as above for what is left",
+            f"{ROTATIONS} x {SUBSET_BITS // 64} = {ROTATIONS * SUBSET_BITS // 64} words, then as above for the rest",
             "1e-6 of mates",
         ),
         Engine(
