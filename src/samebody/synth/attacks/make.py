@@ -29,6 +29,7 @@ from samebody.synth.attacks.view import View, draw_view
 FRAMINGS = ("tight", "scene")
 LEAST_SIDE, MOST_SIDE = 64, 4096
 _LARGEST_SENSOR = 576
+_LOOKED_AT = 256
 
 Recapture = Callable[[Scene, float, Draw], Light]
 """Light on the sensor of an instrument held before the camera."""
@@ -210,9 +211,17 @@ def _equally_sharp(
     where = None
     if scene.framing != "tight":
         where = np.asarray(scene.outside(*scene.grid) < -0.08 * min(scene.source.size), np.uint8)
+    middle = _middle(scene.shape[0]), _middle(scene.shape[1])
+    if where is None:  # the middle is enough to judge by, and cheaper
+        seen_shape = [part.stop - part.start for part in middle]
+        out = (
+            round(out[0] * seen_shape[0] / scene.shape[0]),
+            round(out[1] * seen_shape[1] / scene.shape[1]),
+        )
 
-    def exposed(plane_of: Light) -> Plane:
-        return luminance(plane_of, LUMINANCE * capture.gains(plane_of, scene.chain, target))
+    def exposed(light: Light) -> Plane:
+        seen = light if where is not None else np.ascontiguousarray(light[middle])
+        return luminance(seen, LUMINANCE * capture.gains(light, scene.chain, target))
 
     theirs, mine = exposed(light), exposed(own)
     wanted = capture.sharpness(theirs, where, out)
@@ -226,6 +235,10 @@ def _equally_sharp(
         return light, own, (less, 0.0)
     amount = capture.match_sharpness(mine, wanted, where, out)
     return light, capture.softened(own, amount), (less, amount)
+
+
+def _middle(side: int) -> slice:
+    return slice(max(0, (side - _LOOKED_AT) // 2), min(side, (side + _LOOKED_AT) // 2))
 
 
 def _label(

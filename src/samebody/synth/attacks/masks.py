@@ -122,8 +122,10 @@ def wrapped(source: Source, other: Source | None, strength: float, draw: Draw) -
 
 def _creases(points: Points, size: float, strength: float, draw: Draw, shape: tuple[int, int]) -> Plane:
     """Shade of paper bent around a head: a cylinder about the middle line, and folds out from the nose."""
-    x = np.arange(shape[1], dtype=np.float32)[None, :] + 0.5
-    y = np.arange(shape[0], dtype=np.float32)[:, None] + 0.5
+    step = max(1, min(shape) // 200)  # creases are soft; a large picture needs no finer map
+    rows, columns = (math.ceil(side / step) for side in shape)
+    x = (np.arange(columns, dtype=np.float32)[None, :] + np.float32(0.5)) * step
+    y = (np.arange(rows, dtype=np.float32)[:, None] + np.float32(0.5)) * step
     centre = points[list(mesh.OVAL)].mean(axis=0)
     across = np.clip((x - centre[0]) / (0.62 * size), -0.95, 0.95)
     lamp = draw.uniform("lamp_side", -0.6, 0.6)
@@ -138,7 +140,8 @@ def _creases(points: Points, size: float, strength: float, draw: Draw, shape: tu
         side = np.clip(off / (0.08 * size), -1, 1) * np.exp(-np.abs(off) / (0.12 * size)) * (along > 0.15 * size)
         depth = np.float32(strength * draw.uniform(f"crease_{index}_depth", 0.05, 0.3))
         shade = shade * (1 - depth * line + 0.6 * depth * side)
-    return np.asarray(np.clip(cv2.GaussianBlur(shade.astype(np.float32), (0, 0), 0.7), 0.15, 1.6), np.float32)
+    soft = np.clip(cv2.GaussianBlur(shade.astype(np.float32), (0, 0), 0.7), 0.15, 1.6)
+    return np.asarray(cv2.resize(soft, (columns * step, rows * step))[: shape[0], : shape[1]], np.float32)
 
 
 def cutout(source: Source, other: Source | None, strength: float, draw: Draw) -> Light:
