@@ -118,7 +118,7 @@ class Queue:
                 .values(lease_until=until)
             )
         if changed_rows(done) != 1:
-            raise _lost()
+            raise lost_lease()
         return until
 
     def conclude(self, claim: Claim, conclusion: Conclusion) -> SessionView:
@@ -148,7 +148,7 @@ class Queue:
                     held_by=claim.token, details=details,
                 )  # fmt: skip
         except (ConflictError, IllegalTransitionError, KeyDestroyedError, IntegrityError):
-            raise _lost() from None
+            raise lost_lease() from None
 
     def release(self, claim: Claim) -> None:
         """Give a claim back untouched, when a worker shuts down.
@@ -216,16 +216,17 @@ class Queue:
                     held_by=claim.token, details=details, **changes,
                 )  # fmt: skip
         except (ConflictError, IllegalTransitionError):
-            raise _lost() from None
+            raise lost_lease() from None
 
     @staticmethod
     def _held(row: SessionRow | None, claim: Claim) -> None:
         if row is None or row.lease_token != claim.token or row.attempt != claim.attempt:
-            raise _lost()
+            raise lost_lease()
 
     def _wait(self, failures: int) -> timedelta:
         return self.store.limits.backoff * float(2 ** (failures - 1))
 
 
-def _lost() -> LeaseLostError:
+def lost_lease() -> LeaseLostError:
+    """The error that says so."""
     return LeaseLostError("the lease on this session was lost.", hint="Throw the result away; another worker has it.")

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from samebody.store.access import ApiKeys
 from samebody.store.audit import AuditLog
 from samebody.store.blobs import Blobs, open_blobs
 from samebody.store.consent import Consents
 from samebody.store.database import Database
 from samebody.store.errors import SchemaError, StoreConfigError
+from samebody.store.idempotency import Idempotency
 from samebody.store.ids import Clock, utc_now
 from samebody.store.keys import Keys
 from samebody.store.lifecycle import Limits
@@ -21,6 +23,7 @@ from samebody.store.master import Keyring, MasterKey, from_environment
 from samebody.store.people import People
 from samebody.store.policies import Policies
 from samebody.store.retention import Janitor
+from samebody.store.reviews import Reviews
 from samebody.store.sessions import Sessions
 from samebody.store.tenants import Tenants
 from samebody.store.upgrade import database_version, newest_version, upgrade
@@ -60,6 +63,9 @@ class Store:
         self.consents = Consents(self.audit, self.sessions, clock)
         self.vault = Vault(database, self.keys, blobs, self.sessions, clock)
         self.verdicts = Verdicts(self.keys, clock)
+        self.reviews = Reviews(self.keys, self.audit, self.sessions, self.policies, clock)
+        self.api_keys = ApiKeys(self.audit, clock)
+        self.idempotency = Idempotency(self.keys, clock)
 
     @classmethod
     def open(

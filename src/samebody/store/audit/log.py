@@ -49,7 +49,7 @@ class AuditLog:
         tx.execute(insert(AuditHeadRow).values(**head, mac=mac))
 
     def append(
-        self, tx: Session, tenant: str, actor: str, action: str, kind: str, object: str, **details: Detail
+        self, tx: Session, tenant: str, actor: str, action: str, kind: str, object: str, /, **details: Detail
     ) -> Event:
         """Add one event. Do it last in a transaction: on PostgreSQL it holds the tenant's log until the commit.
 

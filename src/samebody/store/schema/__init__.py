@@ -15,6 +15,7 @@ from samebody.store.schema.cases import (
 )
 from samebody.store.schema.delivery import GarbageRow, OutboxRow, WebhookDeliveryRow, WebhookEndpointRow
 from samebody.store.schema.people import GalleryRow, ReferenceRow, SubjectRow
+from samebody.store.schema.tasks import TaskRow
 from samebody.store.schema.tenancy import ApiKeyRow, IdempotencyRow, KeyRow, PolicyRow, TenantRow
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "ReviewRow",
     "SessionRow",
     "SubjectRow",
+    "TaskRow",
     "TenantRow",
     "UtcDateTime",
     "VerdictRow",
