@@ -239,7 +239,7 @@ class Gaze(IrisGate):
     class Parameters(stage.Stage.Parameters):
         """See the fields."""
 
-        most_degrees: float = Field(default=40.0, gt=0, lt=90, description="angle between line of sight and camera")
+        most_degrees: float = Field(default=45.0, gt=0, lt=90, description="angle between line of sight and camera")
 
     parameters: Parameters
 

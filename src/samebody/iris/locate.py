@@ -35,7 +35,7 @@ class CirclePairLocator(IrisStage):
         soft_step: float = Field(
             default=0.08, gt=0, lt=1, description="step, of the grey range, that counts half as edge"
         )
-        candidates: int = Field(default=24, ge=1, le=200, description="pupils for which a limbus is looked for")
+        candidates: int = Field(default=16, ge=1, le=200, description="pupils for which a limbus is looked for")
         least_evidence: float = Field(default=0.0, ge=0, le=1, description="below it there is no eye")
 
     parameters: Parameters

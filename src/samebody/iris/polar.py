@@ -43,44 +43,29 @@ def polar(
 
 
 def closed_path(cost: Samples) -> NDArray[np.intp]:
-    """Column of each row of ``cost`` (rows, columns) on a cheapest path that moves by at most one column a row.
+    """Column of each row of ``cost`` (rows, columns) on a cheap closed path that moves by at most one column a row.
 
-    The path closes: dynamic programming runs over the rows twice and the second turn is kept, in which the first
-    row is entered from the last one (up to ties, and up to a jump of one column where both turns disagree).
+    Dynamic programming runs over an open stretch that begins and ends 24 rows beyond the seam, and the circle in
+    its middle is kept: by then the free ends no longer matter (up to ties and a small jump at the seam).
     """
-    rows, columns = cost.shape
-    total = cost[0].astype(np.float32).copy()
-    steps = np.empty((2 * rows, columns), dtype=np.int8)
-    padded = np.full(columns + 2, np.inf, dtype=np.float32)
-    choice = np.empty((3, columns), dtype=np.float32)
-    for row in range(1, 2 * rows):
-        padded[1:-1] = total
-        choice[0] = padded[1:-1]
-        choice[1] = padded[:-2]
-        choice[2] = padded[2:]
-        best = choice.argmin(axis=0)
-        steps[row] = best
-        total = np.minimum(np.minimum(choice[0], choice[1]), choice[2]) + cost[row % rows]
-    move = (0, -1, 1)
-    column = int(total.argmin())
-    path = np.empty(2 * rows, dtype=np.intp)
-    for row in range(2 * rows - 1, -1, -1):
-        path[row] = column
-        if row:
-            column += move[steps[row, column]]
-    half = rows // 2
-    return np.concatenate((path[rows : rows + half], path[half:rows]))
+    rows = cost.shape[0]
+    extra = min(rows, 24)
+    path = open_path(np.concatenate((cost[rows - extra :], cost, cost[:extra])))
+    return path[extra : extra + rows]
 
 
 def open_path(cost: Samples) -> NDArray[np.intp]:
-    """As :func:`closed_path`, for a path from the first row to the last that need not close."""
+    """Column of each row of ``cost`` (rows, columns) on a cheapest path that moves by at most one column a row."""
     rows, columns = cost.shape
     total = cost[0].astype(np.float32).copy()
     steps = np.zeros((rows, columns), dtype=np.int8)
     padded = np.full(columns + 2, np.inf, dtype=np.float32)
+    choice = np.empty((3, columns), dtype=np.float32)
     for row in range(1, rows):
         padded[1:-1] = total
-        choice = np.stack((padded[1:-1], padded[:-2], padded[2:]))
+        choice[0] = padded[1:-1]
+        choice[1] = padded[:-2]
+        choice[2] = padded[2:]
         steps[row] = choice.argmin(axis=0)
         total = choice.min(axis=0) + cost[row]
     move = (0, -1, 1)
@@ -114,7 +99,7 @@ def smooth_radii(
         weights: (n,) at least 0; 0 leaves a radius out.
         order: highest harmonic kept.
         stiffness: ridge on harmonic k is ``stiffness * k^4 * sum(weights)``, from 2 on; a hundredth of it on 1.
-        scale: residual, in the unit of ``radii``, beyond 3 of which a radius no longer counts (at least).
+        scale: residual, in the unit of ``radii``, beyond 4 of which (at least) a radius no longer counts.
         rounds: of reweighting.
 
     Returns:
@@ -124,16 +109,19 @@ def smooth_radii(
     harmonic = np.concatenate(([0.0], np.repeat(np.arange(1, order + 1), 2)))
     total = weights.sum() + 1e-9
     ridge = np.where(harmonic >= 2, harmonic**4, 0.01 * harmonic) * stiffness * total
-    robust = np.ones(len(radii))
-    start = float(np.median(radii[weights > 0])) if (weights > 0).any() else float(np.median(radii))
+    counted = radii[weights > 0] if (weights > 0).any() else radii
+    start = float(np.median(counted))
+    # A lid is a long stretch of outliers: what lies far from the median must not shape the first fit.
+    cut = 5.0 * max(2.0 * scale, 1.4826 * float(np.median(np.abs(counted - start))))
+    robust = np.clip(1 - ((radii - start) / cut) ** 2, 0.0, None) ** 2
     fitted = np.full(len(radii), start)
-    for turn in range(rounds):
+    for _ in range(rounds):
         active = weights * robust
         normal = basis.T @ (active[:, None] * basis) + np.diag(ridge + 1e-9)
         offset = basis.T @ (active * (radii - start))
         fitted = start + basis @ np.linalg.solve(normal, offset)
         residual = np.abs(radii - fitted)
         spread = max(scale, 1.4826 * float(np.median(residual[weights > 0])) if (weights > 0).any() else scale)
-        cut = (6.0 if turn == 0 else 4.0) * spread
+        cut = 4.0 * spread
         robust = np.where(residual < cut, (1 - (residual / cut) ** 2) ** 2, 0.0)
     return fitted, robust
