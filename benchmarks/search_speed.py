@@ -285,7 +285,6 @@ def page(result: dict[str, Any]) -> str:
         "fastest round in brackets, ratios by round. Other work on the machine disturbs figures more than ratios.",
         "",
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB; commit {machine['commit']}; "
-        f"load at the start {result['load']:.1f}; "
         + ", ".join(f"{name} {version}" for name, version in result["versions"].items())
         + ("; **quick run, small galleries**" if result["quick"] else "")
         + ".",
@@ -315,7 +314,7 @@ def page(result: dict[str, Any]) -> str:
                 f"{part['memory_read_gb_s']:.1f} GB/s of a plain read with as many threads;",
                 f"{held['gmac_s']:.0f} thousand million products a second"
                 + (
-                    f" (ONNX Runtime's MatMulInteger alone: {part['onnxruntime_gmac_s']:.0f}); "
+                    f" (ONNX Runtime's MatMulInteger alone: {part.get('onnxruntime_gmac_s', float('nan')):.0f}); "
                     if batch == 64
                     else "; "
                 )
@@ -352,9 +351,19 @@ def page(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def merged(result: dict[str, Any], part: str, made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The sections made now and those of other numbers of threads from before, fewest threads first."""
+    counts = [each["threads"] for each in made]
+    kept = [each for each in result.get(part, []) if each["threads"] not in counts]
+    for each in made:
+        each["load"] = os.getloadavg()[0]
+    return sorted(kept + made, key=lambda each: int(each["threads"]))
+
+
 def cores(part: dict[str, Any]) -> str:
-    """One core, or how many."""
-    return "one core" if part["threads"] == 1 else f"{part['threads']} cores"
+    """One core, or how many, and how busy the machine was."""
+    count = "one core" if part["threads"] == 1 else f"{part['threads']} cores"
+    return f"{count} (load of the machine {part.get('load', float('nan')):.1f})"
 
 
 def main() -> None:
@@ -373,20 +382,22 @@ def main() -> None:
     result: dict[str, Any] = {}
     if folder is not None and (folder / "search-speed.json").exists():
         result = json.loads((folder / "search-speed.json").read_text("utf-8"))
-    result |= {"quick": options.quick, "machine": describe_machine(), "load": os.getloadavg()[0]}
+    result |= {"quick": options.quick, "machine": describe_machine()}
     names = ("numpy", "numba", "llvmlite", "faiss-cpu", "usearch")
     result["versions"] = {name: _version(name) for name in names}
     sizes = (20_000, 50_000, 5_000) if options.quick else (100_000, 1_000_000, 50_000)
     if "iris" in parts:
-        result["iris"] = [measure_iris(sizes[0], rounds, count) for count in threads]
+        result["iris"] = merged(result, "iris", [measure_iris(sizes[0], rounds, count) for count in threads])
     if "vectors" in parts:
         faiss = not options.no_faiss
-        result["vectors"] = [measure_vectors(sizes[1], 512, rounds, count, faiss, options.cache) for count in threads]
+        made = [measure_vectors(sizes[1], 512, rounds, count, faiss, options.cache) for count in threads]
+        result["vectors"] = merged(result, "vectors", made)
     if "approximate" in parts:
         result["approximate"] = measure_approximate(sizes[2], 128, max(threads))
-    text = page(result)
     if folder is not None:
         write_atomically(folder / "search-speed.json", json.dumps(result, indent=1) + "\n")
+    text = page(result)
+    if folder is not None:
         write_atomically(folder / "search-speed.md", text)
     print(text)
 
