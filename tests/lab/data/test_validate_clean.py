@@ -123,7 +123,7 @@ def test_pixels_alone_give_unreadable_tiny_and_flat(tmp_path: Path) -> None:
     ingest([str(raw)], tmp_path / "set", options=OPTIONS, workers=1)
     held = DataSet.open(tmp_path / "set")
     assert validate(held, held.manifest()).counts() == {"readable": 1}
-    before = {path for path in (held.folder / "objects").rglob("*")}
+    before = set((held.folder / "objects").rglob("*"))
     made, result = clean(held, CleanRules(faces=False))
     assert result.reasons == {
         "raw/s0/cut.jpg": ("clean.unreadable",),

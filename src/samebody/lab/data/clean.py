@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from samebody.lab.data.data_set import DataSet, Version
 from samebody.lab.data.faces import FaceFacts, Progress, SampleFaces
-from samebody.lab.data.facts import PIXELS, FactStore, PixelFacts, pixel_facts
+from samebody.lab.data.facts import MISSING, PIXELS, FactStore, PixelFacts, pixel_facts
 from samebody.lab.data.manifest import PARTS, Manifest, text
 from samebody.lab.data.perceptual import Hashes, from_hex
 
@@ -144,9 +144,12 @@ def _pixels(data_set: DataSet, manifest: Manifest) -> dict[str, PixelFacts]:
     store = FactStore(data_set.folder / "facts", PIXELS)
     found = {}
     for sha256 in dict.fromkeys(manifest["sha256"].tolist()):
-        if sha256 not in store:
-            store.put(sha256, pixel_facts(data_set.object_path(sha256)).to_dict())
-        found[sha256] = PixelFacts.from_dict(store[sha256])
+        if sha256 in store:
+            found[sha256] = PixelFacts.from_dict(store[sha256])
+            continue
+        found[sha256] = pixel_facts(data_set.object_path(sha256))
+        if found[sha256].error != MISSING:
+            store.put(sha256, found[sha256].to_dict())
     store.flush()
     return found
 

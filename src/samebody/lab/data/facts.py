@@ -20,6 +20,9 @@ from samebody.types import Image
 PIXELS = "pixels-1"
 """Kind of :class:`PixelFacts`; the number changes when what is measured changes."""
 
+MISSING = "data.missing"
+"""Error of a sample whose bytes are not there; never kept, because they may come back."""
+
 SHARD = 4096
 
 
@@ -71,6 +74,8 @@ def pixel_facts(path: Path, limits: Limits | None = None) -> PixelFacts:
         image = load_sample(path, limits)
     except InputError as error:
         return PixelFacts(error=error.code)
+    except OSError:
+        return PixelFacts(error=MISSING)
     small = perceptual.luminance(image.pixels)
     value = perceptual.hash_of(small)
     return PixelFacts(
