@@ -17,6 +17,7 @@ def iris_page(measurement: IrisMeasurement, command: str) -> str:
     """Markdown of a measurement; ``command`` is what made it."""
     record, source = measurement.record, measurement.encoded.source
     made_up = " on synthetic irises" if source.synthetic else ""
+    whom = "drawn identities" if source.synthetic else "people"
     parts = [
         f"# Operating points of {record.label}{made_up}",
         f"Made by `{command}`; the same figures come out again with the same pictures, code and seed. A score is 1 "
@@ -50,7 +51,7 @@ def iris_page(measurement: IrisMeasurement, command: str) -> str:
         "## What these figures do not say",
         _limits(measurement),
         "## Data",
-        f"- {source.credit} {len(source.samples):,} pictures of {len(source.people)} people. SHA-256 over the sorted "
+        f"- {source.credit} {len(source.samples):,} pictures of {len(source.people)} {whom}. SHA-256 over the sorted "
         "lines "
         f"`sha256  file`: `{source.digest}`. No picture is part of this project." + _refused(measurement),
         f"- Bootstrap: {measurement.options.replicates:,} replicates, seed {measurement.options.seed}, "
