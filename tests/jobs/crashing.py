@@ -28,7 +28,7 @@ def open_store(where: str, media: str) -> Store:
 
 def decide(claim: Claim) -> Conclusion:
     """A new draw each time: a session that was concluded twice would show two decisions sooner or later."""
-    time.sleep(random.uniform(0, 0.03))
+    time.sleep(random.uniform(0, 0.2))
     decision = random.choice(DECISIONS)
     return Conclusion(decision, "default", 1, findings=(FindingSummary("x", "pass", 0.5),), body={"d": decision})
 

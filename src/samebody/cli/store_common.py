@@ -19,7 +19,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def store_options(command: F) -> F:
     """``--store``, ``--media``, ``--key-file``, ``--old-key-file``."""
     for option in (
-        click.option("--old-key-file", "old_keys", type=FILE, multiple=True, help="An older master key, still accepted."),
+        click.option("--old-key-file", "old_keys", type=FILE, multiple=True, help="An older master key, accepted too."),
         click.option(
             "--key-file", type=FILE, help="The master key (64 hexadecimal digits); else SAMEBODY_MASTER_KEY_FILE, "
             "else SAMEBODY_MASTER_KEY with the key itself."

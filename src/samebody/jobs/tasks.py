@@ -72,7 +72,14 @@ class Tasks:
             if require_name(name, "the name of an item") in known:
                 continue
             task_id = new_id("tsk")
-            row = {"tenant": tenant, "id": task_id, "kind": kind, "batch": batch, "name": name, "state": WAITING}
+            row: dict[str, object] = {
+                "tenant": tenant,
+                "id": task_id,
+                "kind": kind,
+                "batch": batch,
+                "name": name,
+                "state": WAITING,
+            }
             row["sealed_input"] = key.seal(_json(value), f"{tenant}/tasks/{task_id}/input")
             rows.append({**row, "created": now, "failures": 0})
         if rows:

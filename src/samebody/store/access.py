@@ -81,7 +81,7 @@ class ApiKeys:
         if not 0 < len(name) <= 100:
             raise InvalidValueError("the name of a key has 1 to 100 characters.")
         key_id, secret = new_id("ak"), secrets.token_bytes(32)
-        row = {"tenant": tenant, "id": key_id, "name": name, "role": role, "expires": expires}
+        row: dict[str, object] = {"tenant": tenant, "id": key_id, "name": name, "role": role, "expires": expires}
         row["scopes"] = sorted({require_name(each, "a scope") for each in scopes})
         row["secret_sha256"] = hashlib.sha256(secret).hexdigest()
         tx.execute(insert(ApiKeyRow).values(**row, created=self.clock()))

@@ -59,8 +59,8 @@ class Reviews:
     ) -> SessionView:
         """Record an opinion; the session moves when it is the last one needed.
 
-        Where the policy asks for a second person, two people must agree: two who do not leave the session in review, and
-        each further opinion is weighed until two agree.
+        Where the policy asks for a second person, two people must agree: two who do not leave the session in review
+        until another one agrees with one of them.
 
         Args:
             code: stable reason code; note: free text, sealed with the case's key.

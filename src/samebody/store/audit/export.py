@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, TextIO
+from typing import IO, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -29,7 +29,7 @@ class Export:
     checkpoints: tuple[Checkpoint, ...]
 
 
-def export_log(tx: Session, log: AuditLog, tenant: str, out: TextIO) -> tuple[int, str]:
+def export_log(tx: Session, log: AuditLog, tenant: str, out: IO[str]) -> tuple[int, str]:
     """Write the log of a tenant; a checkpoint over all of it is signed first, so that no end can be cut off unseen.
 
     Returns:
