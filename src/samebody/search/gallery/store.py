@@ -1,6 +1,6 @@
 """The gallery: enrolled references on disk, durable when acknowledged, removed when deleted, checked before searched.
 
-One writer at a time, any number of readers, each with a consistent view. See docs/gallery-format.md for the files and
+One writer at a time, any number of readers, each with a consistent view. See docs/reference/gallery-format.md for the files and
 for what survives which fault.
 """
 
