@@ -1,7 +1,7 @@
 """The gallery: enrolled references on disk, durable when acknowledged, removed when deleted, checked before searched.
 
-One writer at a time, any number of readers, each with a consistent view. See docs/reference/gallery-format.md for the files and
-for what survives which fault.
+One writer at a time, any number of readers, each with a consistent view. See docs/reference/gallery-format.md for the
+files and for what survives which fault.
 """
 
 from __future__ import annotations
