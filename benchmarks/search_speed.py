@@ -385,7 +385,7 @@ def main() -> None:
     result |= {"quick": options.quick, "machine": describe_machine()}
     names = ("numpy", "numba", "llvmlite", "faiss-cpu", "usearch")
     result["versions"] = {name: _version(name) for name in names}
-    sizes = (20_000, 50_000, 5_000) if options.quick else (100_000, 1_000_000, 50_000)
+    sizes = (20_000, 50_000, 5_000) if options.quick else (100_000, 1_000_000, 20_000)
     if "iris" in parts:
         result["iris"] = merged(result, "iris", [measure_iris(sizes[0], rounds, count) for count in threads])
     if "vectors" in parts:
