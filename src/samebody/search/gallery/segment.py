@@ -1,9 +1,9 @@
 """Segments: immutable files of records of one modality, in blocks, with a sorted index of the subjects.
 
-Layout (docs/reference/gallery-format.md): header; row blocks, each as three parts (``ids``, ``names``, ``payload``); the
-index, chunks of (digest of the subject, record id) sorted by both (``index``); the lowest id of each row block and the lowest
-digest of each chunk (``fences``); a directory with place, size and CRC-32 of every part. Header and directory are
-checked on opening, every part when it is first touched.
+Layout (docs/reference/gallery-format.md): header; row blocks, each as three parts (``ids``, ``names``, ``payload``);
+the index, chunks of (digest of the subject, record id) sorted by both (``index``); the lowest id of each row block
+and the lowest digest of each chunk (``fences``); a directory with place, size and CRC-32 of every part. Header and
+directory are checked on opening, every part when it is first touched.
 """
 
 from __future__ import annotations
