@@ -120,7 +120,7 @@ def aliases(path: Path, people: int, dimension: int) -> None:
     np.savez(path, vectors=probes.vectors, subjects=np.array(names), space=np.array(layout.space))
 
 
-def page(sections: list[tuple[str, str, list[Ran]]], total: float) -> str:
+def page(sections: list[tuple[str, str, list[Ran]]], total: float, load: float) -> str:
     """The page in Markdown."""
     lines = [
         "# `samebody gallery` on a million irises and a million vectors",
@@ -129,7 +129,8 @@ def page(sections: list[tuple[str, str, list[Ran]]], total: float) -> str:
         "memory and behaviour are real, error rates say nothing about people. The galleries are `plain`: nobody is in",
         "them.",
         "",
-        f"Machine: {describe_text()}. The whole demonstration took {total:.0f} s.",
+        f"Machine: {describe_text()}; load at the start {load:.1f}. The whole demonstration took {total:.0f} s. Peak",
+        "memory counts the pages of mapped files that were read.",
         "",
     ]
     for title, text, steps in sections:
@@ -158,7 +159,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "gallery-demo.md")
     options = parser.parse_args()
     require_disk(options.folder, options.irises, options.vectors, options.dimension)
-    start = time.perf_counter()
+    start, load = time.perf_counter(), os.getloadavg()[0]
     sections = []
     parts = (
         (
@@ -182,7 +183,7 @@ def main() -> None:
         finally:
             shutil.rmtree(folder)
     total = time.perf_counter() - start
-    options.out.write_text(page(sections, total), "utf-8")
+    options.out.write_text(page(sections, total, load), "utf-8")
     figures = [
         {"command": step.command, "seconds": round(step.seconds, 2), "peak_mb": round(step.peak)}
         for _, _, steps in sections
