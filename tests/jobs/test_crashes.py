@@ -36,15 +36,20 @@ class Children:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
         return subprocess.Popen(self._command, cwd=ROOT, env=environment, stderr=subprocess.PIPE)
 
-    def kill_one(self) -> None:
-        """kill -9 one of them, and start another."""
-        index = random.randrange(len(self.running))
+    def kill_one(self, index: int | None = None) -> None:
+        """kill -9 one of them (a random one unless it is named), and start another."""
+        index = random.randrange(len(self.running)) if index is None else index
         child = self.running[index]
         alive = child.poll() is None
         child.send_signal(signal.SIGKILL)
         _, errors = child.communicate()
         assert alive, errors.decode()
         self.running[index] = self._start()
+
+    def check_alive(self) -> None:
+        """Nobody ended by themselves: that would be a fault, not a kill."""
+        for child in self.running:
+            assert child.poll() is None, child.communicate()[1].decode()
 
     def stop(self) -> None:
         for child in self.running:
@@ -87,12 +92,16 @@ def check(store: Store, received: Path, ids: set[str], endpoints: int) -> None:
 
 
 def strike(store: Store, children: Children, *, at_work: bool, pause: float) -> None:
-    """Kill a child: at a random moment, or at one while a session is being worked on."""
-    end = time.monotonic() + 5
-    while at_work and not Queue(store).waiting()["processing"] and time.monotonic() < end:
+    """Kill a child: one that is working on a session, or any of them at a random moment."""
+    end, victim = time.monotonic() + 5, None
+    while at_work and victim is None and time.monotonic() < end:
         time.sleep(0.01)
-    time.sleep(random.uniform(0, 0.1) if at_work else random.uniform(0, 2 * pause))
-    children.kill_one()
+        with store.read() as tx:
+            owners = tx.scalars(select(SessionRow.lease_owner).filter_by(state=State.PROCESSING.value)).all()
+        pids = {int(owner.split(":")[1]) for owner in owners if owner}
+        victim = next((index for index, child in enumerate(children.running) if child.pid in pids), None)
+    time.sleep(random.uniform(0, 0.15) if at_work else random.uniform(0, 2 * pause))
+    children.kill_one(victim)
 
 
 def run(where: str, folder: Path, *, sessions: int, kills: int, pause: float, endpoints: int = 2) -> None:
@@ -112,8 +121,9 @@ def run(where: str, folder: Path, *, sessions: int, kills: int, pause: float, en
                     ids.add(submit(store)[0])
                 if number < kills:
                     strike(store, children, at_work=number % 4 != 0, pause=pause)
-            end = time.monotonic() + 120
+            end = time.monotonic() + 300
             while not settled(store, deliveries):
+                children.check_alive()
                 assert time.monotonic() < end, f"not settled: {Queue(store).waiting()}, {deliveries.pending()}"
                 time.sleep(0.05)
         finally:
