@@ -14,6 +14,7 @@ from samebody.config import Limits
 from samebody.errors import InputError
 from samebody.lab.data import perceptual
 from samebody.lab.data.files import write_bytes
+from samebody.lab.data.jpeg_scan import scan_fault
 from samebody.lab.evaluate.grey_maps import read_grey_map
 from samebody.types import Image
 
@@ -22,6 +23,9 @@ PIXELS = "pixels-1"
 
 MISSING = "data.missing"
 """Error of a sample whose bytes are not there; never kept, because they may come back."""
+
+DAMAGED = "data.damaged_scan"
+"""Error of a JPEG that decoders show, with grey or shifted blocks where its data is broken."""
 
 SHARD = 4096
 
@@ -76,6 +80,8 @@ def pixel_facts(path: Path, limits: Limits | None = None) -> PixelFacts:
         return PixelFacts(error=error.code)
     except OSError:
         return PixelFacts(error=MISSING)
+    if image.source.format == "jpeg" and scan_fault(path.read_bytes()):
+        return PixelFacts(error=DAMAGED)
     small = perceptual.luminance(image.pixels)
     value = perceptual.hash_of(small)
     return PixelFacts(

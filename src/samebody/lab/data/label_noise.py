@@ -19,7 +19,7 @@ from scipy.special import logsumexp
 from samebody.lab.data.errors import TooFewError
 
 FOLDS = 5
-REGULARISATION = 1e-3
+REGULARISATION = 1e-2
 """L2 weight on standardised features, per sample."""
 
 
