@@ -86,9 +86,9 @@ def judge(pixels: PixelFacts, face: FaceFacts | None, rules: CleanRules) -> tupl
     """The reasons against one sample, from what was measured of it."""
     if pixels.error:
         return (f"{PREFIX}unreadable",)
-    reasons = []
     if min(pixels.width, pixels.height) < rules.min_side:
-        reasons.append("tiny")
+        return (f"{PREFIX}tiny",)  # what else such a picture shows or does not show says nothing
+    reasons = []
     if not pixels.hash:
         reasons.append("flat")
     if face is not None:
