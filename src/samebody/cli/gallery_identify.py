@@ -143,7 +143,7 @@ def _lines(console: Any, entry: dict[str, Any]) -> None:
         table.add_column(column, justify="right" if column in ("rank", "FMR at most", "FPIR at most") else "left")
     for found in entry["candidates"]:
         scores = ", ".join(
-            f"{name} {score:.4f}" + (f" (HD {1 - score:.4f})" if name == "iris" else "")
+            f"{name} {score:.4f}" + (f" (HDn {1 - score:.4f})" if name == "iris" else "")
             for name, score in found["scores"].items()
         )
         why = "; ".join(reason["message"] for reason in found["reasons"])
