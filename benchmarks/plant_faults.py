@@ -268,8 +268,19 @@ def score(folder: Path, truth: Path, fmr: float = 1e-3) -> dict[str, Any]:
     return result
 
 
+HEAD = """\
+# Faults planted and found
+
+{count} copies of ORL with faults planted by `benchmarks/plant_faults.py` (kinds and numbers drawn from the seed), taken
+through `samebody data ingest`, `clean`, `dedupe` and `labels --quarantine`, scored by the same script, written by
+`python -m benchmarks.plant_faults page`. Exact 95 % intervals in brackets.
+
+| kind | recall | precision |
+| --- | --- | --- |"""
+
+
 def page(sets: list[dict[str, Any]]) -> str:
-    """Counts of several scored sets, added up, with exact 95 % intervals over faults (they are planted independently)."""
+    """Counts of several scored sets, added up, with exact intervals over faults, which were planted independently."""
     from samebody.measure.intervals import binomial_interval
 
     def share(hits: int, whole: int) -> str:
@@ -278,29 +289,18 @@ def page(sets: list[dict[str, Any]]) -> str:
         low, high = binomial_interval(hits, whole)
         return f"{100 * hits / whole:.1f} % [{100 * low:.1f}, {100 * high:.1f}] of {whole}"
 
-    lines = [
-        "# Faults planted and found",
-        "",
-        f"{len(sets)} copies of ORL with faults planted by `benchmarks/plant_faults.py` (kinds and numbers drawn from the",
-        "seed), taken through `samebody data ingest, clean, dedupe, labels --quarantine`, scored by the same script. Written by",
-        "`python -m benchmarks.plant_faults page`. What recall and precision are of is in square brackets as exact 95 %",
-        "intervals.",
-        "",
-        "| kind | recall | precision |",
-        "| --- | --- | --- |",
-    ]
+    lines = [HEAD.format(count=len(sets))]
     for kind in (name for name in sets[0] if name != "all"):
         planted, found, right = (sum(one[kind][key] for one in sets) for key in ("planted", "found", "right"))
         lines.append(f"| {kind.replace('_', ' ')} | {share(right, planted)} | {share(right, found)} |")
-    whole = {key: sum(one["all"][key] for one in sets) for key in ("planted", "right", "false")}
-    flagged = sum(one["all"]["clean samples flagged"] for one in sets)
-    clean = sum(one["all"]["clean samples"] for one in sets)
+    planted, right, false = (sum(one["all"][key] for one in sets) for key in ("planted", "right", "false"))
+    lines.append(f"| all | {share(right, planted)} | {share(right, right + false)} |")
+    flagged, clean = (sum(one["all"][key] for one in sets) for key in ("clean samples flagged", "clean samples"))
     lines += [
-        f"| all | {share(whole['right'], whole['planted'])} | {share(whole['right'], whole['right'] + whole['false'])} |",
         "",
         f"Clean samples flagged as faulty: {share(flagged, clean)}.",
         "",
-        "A sample with one fault that was flagged for another reason counts against precision, and not as a clean sample.",
+        "A sample with one fault that was flagged for another reason counts against precision, and not as a clean one.",
     ]
     return "\n".join(lines)
 
