@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test test-full lint bench figures results clean
+.PHONY: help demo test test-full lint bench figures results results-search clean
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
@@ -37,6 +37,14 @@ bench: $(READY) ## time the main job against its peers in one run; prints ratios
 results: $(READY) ## measure the recogniser on public sets (SAMEBODY_DATA) and rewrite docs/results/evaluate-*.md, iris-*.md
 	$(BIN)/python -m benchmarks.evaluation_results
 	$(BIN)/python -m benchmarks.iris_results
+
+results-search: $(READY) ## every table of the 1:N search: speed, gallery, FPIR, scale, a million irises and vectors (25 minutes)
+	$(BIN)/python -m benchmarks.search_speed
+	$(BIN)/python -m benchmarks.gallery_speed fill
+	$(BIN)/python -m benchmarks.gallery_speed
+	$(BIN)/python -m benchmarks.fpir
+	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.gallery_demo
 
 clean:          ## remove the virtual environment and what the demo wrote
 	rm -rf $(VENV) demo-out
