@@ -120,8 +120,8 @@ def _search(left: Hashes, right: Hashes, radius: int, within: bool, threads: int
         return _spread(
             lambda begin, end, room: _all_pairs(left, right, begin, end, radius, within, *room), len(left), threads
         )
-    left_keys = _band_keys(left)
-    right_keys = left_keys if within else _band_keys(right)
+    left_keys = _band_keys(left, threads)
+    right_keys = left_keys if within else _band_keys(right, threads)
     parts: list[_Part] = []
     for band in range(BANDS):
         order = np.argsort(right_keys[band], kind="stable").astype(np.int32)
@@ -208,9 +208,11 @@ def _patterns(width: int, flips: int) -> NDArray[np.int64]:
     return np.array(found, np.int64)
 
 
-def _band_keys(hashes: Hashes) -> NDArray[np.int32]:
+def _band_keys(hashes: Hashes, threads: int) -> NDArray[np.int32]:
     keys: NDArray[np.int32] = np.zeros((BANDS, len(hashes)), np.int32)
-    _deal(hashes, keys)
+    cuts = np.linspace(0, len(hashes), 2 * threads + 1).astype(int).tolist()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda part: _deal(hashes[part[0] : part[1]], keys[:, part[0] : part[1]]), pairwise(cuts)))
     return keys
 
 
