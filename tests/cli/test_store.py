@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -105,3 +107,16 @@ def test_mistakes_are_one_line_that_says_what_to_do(run: Run, made: Path) -> Non
     code, _, errors = run("audit", "export", "--store", "s", "--key-file", "key", "--out", "no/such/folder/x")
     assert (code, errors.count("\n")) == (74, 1)
     assert not [path for path in Path.cwd().iterdir() if path.name.endswith(".part")]
+
+
+def test_without_the_extra_the_error_names_it(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['sqlalchemy'] = None\nfrom samebody.cli.main import main; main(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "audit", "verify", "--store", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 69
+    assert "store.extra_missing" in done.stderr
+    assert "samebody[service]" in done.stderr
