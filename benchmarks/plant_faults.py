@@ -204,7 +204,8 @@ def score(folder: Path, truth: Path, fmr: float = 1e-3) -> dict[str, Any]:
     from samebody.lab.data.split import prove
 
     data_set = DataSet.open(folder)
-    faults = json.loads(truth.read_text())["faults"]
+    known = json.loads(truth.read_text())
+    faults = known["faults"]
     steps = {}
     for version in data_set.versions():
         steps[version.step["name"]] = version
@@ -256,6 +257,7 @@ def score(folder: Path, truth: Path, fmr: float = 1e-3) -> dict[str, Any]:
         if of and short[name] not in planted_files and frozenset((short[name], short[of])) not in wanted["duplicate"]
     }
     result["all"] = {
+        "seed": known["seed"],
         "planted": sum(len(entries) for entries in wanted.values()),
         "right": sum(entry["right"] for entry in result.values()),
         "false": sum(entry["found"] - entry["right"] for entry in result.values()),
@@ -271,9 +273,9 @@ def score(folder: Path, truth: Path, fmr: float = 1e-3) -> dict[str, Any]:
 HEAD = """\
 # Faults planted and found
 
-{count} copies of ORL with faults planted by `benchmarks/plant_faults.py` (kinds and numbers drawn from the seed), taken
-through `samebody data ingest`, `clean`, `dedupe` and `labels --quarantine`, scored by the same script, written by
-`python -m benchmarks.plant_faults page`. Exact 95 % intervals in brackets.
+{count} copies of ORL (seeds {seeds}) with faults planted by `benchmarks/plant_faults.py`, kinds and numbers drawn from the
+seed, taken through `samebody data ingest`, `clean`, `dedupe` and `labels --quarantine`, scored by the same script,
+written by `python -m benchmarks.plant_faults page`. Exact 95 % intervals in brackets.
 
 | kind | recall | precision |
 | --- | --- | --- |"""
@@ -289,7 +291,7 @@ def page(sets: list[dict[str, Any]]) -> str:
         low, high = binomial_interval(hits, whole)
         return f"{100 * hits / whole:.1f} % [{100 * low:.1f}, {100 * high:.1f}] of {whole}"
 
-    lines = [HEAD.format(count=len(sets))]
+    lines = [HEAD.format(count=len(sets), seeds=", ".join(str(one["all"]["seed"]) for one in sets))]
     for kind in (name for name in sets[0] if name != "all"):
         planted, found, right = (sum(one[kind][key] for one in sets) for key in ("planted", "found", "right"))
         lines.append(f"| {kind.replace('_', ' ')} | {share(right, planted)} | {share(right, found)} |")
