@@ -273,8 +273,8 @@ def score(folder: Path, truth: Path, fmr: float = 1e-3) -> dict[str, Any]:
 HEAD = """\
 # Faults planted and found
 
-{count} copies of ORL (seeds {seeds}) with faults planted by `benchmarks/plant_faults.py`, kinds and numbers drawn from the
-seed, taken through `samebody data ingest`, `clean`, `dedupe` and `labels --quarantine`, scored by the same script,
+{count} copies of ORL (seeds {seeds}) with faults planted by `benchmarks/plant_faults.py`, kinds and numbers drawn from
+the seed, taken through `samebody data ingest`, `clean`, `dedupe` and `labels --quarantine`, scored by the same script,
 written by `python -m benchmarks.plant_faults page`. Exact 95 % intervals in brackets.
 
 | kind | recall | precision |
