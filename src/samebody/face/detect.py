@@ -205,8 +205,9 @@ class FaceDetector(stage.Stage):
         scale = min(1.0, side / max(width, height))
         if scale == 1.0:
             return _Look(pixels, np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
+        part, (width, height) = geometry.halved(pixels, scale)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        small = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         return _Look(small, np.array([[size[0] / width, 0.0, 0.0], [0.0, size[1] / height, 0.0]]))
 
     def _framed(self, pixels: Pixels) -> _Look:

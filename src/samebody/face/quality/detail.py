@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from samebody.face.geometry import halved
 from samebody.face.quality.frame import REC709, QualityFrame
 
 BLOCK = 8
@@ -56,10 +57,10 @@ def background_gradient(frame: QualityFrame) -> float | None:
     Without a segmentation network the head is an ellipse generous enough for hair, and everything below the chin
     counts as shoulders.
     """
-    height, width = frame.image.height, frame.image.width
     scale = min(1.0, frame.native_scale * 0.5)
+    part, (width, height) = halved(frame.image.pixels, scale)
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    small = cv2.resize(frame.image.pixels, size, interpolation=cv2.INTER_AREA).astype(np.float32) @ REC709
+    small = cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.float32) @ REC709
     chin = frame.eye_to_chin
     down = np.array([frame.right_eye[1] - frame.left_eye[1], frame.left_eye[0] - frame.right_eye[0]])
     down = down / max(float(np.linalg.norm(down)), 1e-9)
