@@ -13,7 +13,6 @@ from typing import Any, cast
 
 import cv2
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -34,6 +33,7 @@ from samebody.iris.results import (
 from samebody.iris.space import pipeline_space
 from samebody.iris.stages import IrisStage, stages
 from samebody.iris.template import EYES, Eye, IrisTemplate
+from samebody.located_yaml import Located, UnreadableYamlError, dotted, read_located
 from samebody.stage import Registry, Stage
 from samebody.types import EmbeddingSpace, Finding, Outcome
 
@@ -118,18 +118,21 @@ class IrisPipeline:
                 whose inputs nothing before them gives, results given twice or never.
         """
         try:
-            data = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise IrisPipelineError(f"{origin} is no YAML: {' '.join(str(error).split())}.") from None
+            found = read_located(text)
+        except UnreadableYamlError as problem:
+            what = f"is no YAML: {problem}" if problem.syntax else str(problem)
+            raise IrisPipelineError(f"{origin}, line {problem.line}: {what}.") from None
+        data = found.values
         if not isinstance(data, dict):
             raise IrisPipelineError(f"{origin} holds no pipeline.", hint="It is a mapping with id, stages and gates.")
-        mistakes = [f"unknown key {key!r}" for key in data if key not in _KEYS]
+        mistakes = [f"line {twice.line}: {dotted(twice.where)} stands twice" for twice in found.doubled]
+        mistakes += [f"line {found.place((key,))[0]}: unknown key {key!r}" for key in data if key not in _KEYS]
         if data.get("schema_version") != 1:
             mistakes.append(f"schema_version is {data.get('schema_version')!r}, this samebody reads 1")
         if not isinstance(data.get("id"), str) or not data["id"] or len(data["id"]) > 64:
             mistakes.append("id must be a text of 1 to 64 characters")
-        steps = _steps(data.get("stages"), "stage", "stages", stages, mistakes)
-        judges = _steps(data.get("gates", []), "gate", "gates", gates, mistakes)
+        steps = _steps(found, "stage", "stages", stages, mistakes)
+        judges = _steps(found, "gate", "gates", gates, mistakes)
         mistakes += _mistakes_of_order([step for step in steps if step.stage is not None], judges)
         if mistakes:
             raise _invalid(origin, mistakes)
@@ -220,14 +223,15 @@ def _invalid(origin: str, mistakes: Sequence[str]) -> IrisPipelineError:
     return IrisPipelineError(f"{origin} has {len(mistakes)} mistake(s): {'; '.join(mistakes)}.")
 
 
-def _steps(entries: Any, key: str, section: str, registry: Registry[Any], mistakes: list[str]) -> list[Step]:
+def _steps(found: Located, key: str, section: str, registry: Registry[Any], mistakes: list[str]) -> list[Step]:
     """Steps of one section; entries with mistakes are named in ``mistakes`` and, where known, kept by their class."""
+    entries = found.values.get(section, [])
     if not isinstance(entries, list) or (section == "stages" and not entries):
         mistakes.append(f"{section} must be a list of entries like `- {key}: NAME`")
         return []
     steps: list[Step] = []
-    for number, entry in enumerate(entries, 1):
-        where = f"{section} entry {number}"
+    for number, entry in enumerate(entries):
+        where = f"line {found.place((section, number))[0]}: {section} entry {number + 1}"
         if not isinstance(entry, dict) or not isinstance(entry.get(key), str):
             mistakes.append(f"{where} must be a mapping with a {key}")
             continue
