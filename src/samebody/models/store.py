@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from samebody.durable import sync_folder, try_lock
 from samebody.models.errors import DiskFullError, LockTimeoutError, NotWritableError
 from samebody.models.record import SUFFIXES, FileFormat
 
@@ -64,7 +64,7 @@ class Store:
 
     def _acquire(self, descriptor: int, on_wait: Callable[[], None], timeout: float) -> None:
         deadline, waited = time.monotonic() + timeout, False
-        while not _try_lock(descriptor):
+        while not try_lock(descriptor):
             if not waited:
                 waited = True
                 on_wait()
@@ -95,7 +95,7 @@ class Store:
                     os.fsync(stream.fileno())
                 temporary.chmod(0o644)
                 temporary.replace(target)
-                _sync_folder(self.folder)
+                sync_folder(self.folder)
         except BaseException:
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
@@ -128,35 +128,3 @@ class Store:
                     hint="Set SAMEBODY_MODELS_DIR to a folder you may write to.",
                 ) from None
             raise
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself durable; a system that cannot open folders does without."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 from typing import IO, Any
 
+from samebody.durable import sync_folder
 from samebody.errors import InputError, StorageError
 
 VERSION = 1
@@ -50,7 +51,7 @@ class Journal:
             self._file.truncate()
             if not end:
                 self._append({"journal": VERSION, "work": work})
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
         except OSError as error:
             raise self._failed(error) from None
 
@@ -126,11 +127,3 @@ def _entry(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from samebody.durable import sync_folder
 from samebody.errors import StorageError
 from samebody.lab.data.data_set import SHORT, DataSet, Version
 from samebody.lab.data.errors import UnknownSubjectError
 from samebody.lab.data.faces import forget_faces
-from samebody.lab.data.files import faults, sync_folder, write_bytes
+from samebody.lab.data.files import faults, write_bytes
 from samebody.lab.data.ingest import blind, erased_samples
 from samebody.lab.data.manifest import Manifest, text
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from samebody.durable import sync_folder, try_lock
 from samebody.errors import StorageError
 from samebody.lab.data.errors import DataSetLockedError
 
@@ -56,17 +57,6 @@ def write_bytes(target: Path, data: bytes, *, sync: bool = True) -> None:
                 temporary.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make new names in ``folder`` durable; a system that cannot open folders does without."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Be the only writer of ``folder`` (a lock file with ``flock``; the system drops it when the process dies).
@@ -79,16 +69,10 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:  # pragma: no cover - a system without flock has no second writer to fear here
-            pass
-        except BlockingIOError:
+        if not try_lock(descriptor):
             raise DataSetLockedError(
                 f"another process is writing to {folder}.", hint="Wait until it is done, or end it."
-            ) from None
+            )
         yield
     finally:
         os.close(descriptor)

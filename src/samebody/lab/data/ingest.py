@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from samebody.config import Limits, load_settings
+from samebody.durable import sync_folder
 from samebody.errors import StorageError
 from samebody.lab.data.data_set import DataSet, Version
 from samebody.lab.data.errors import SourceError, WorkerError
 from samebody.lab.data.facts import PIXELS, FactStore, PixelFacts, pixel_facts
-from samebody.lab.data.files import faults, sync_folder
+from samebody.lab.data.files import faults
 from samebody.lab.data.manifest import Manifest
 from samebody.lab.data.sources import Item, Listing, SourceOptions, list_source, merged
 from samebody.measure.all_pairs import usable_cores

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from samebody.durable import sync_folder, try_lock
 from samebody.search.gallery.errors import GalleryDiskFullError, GalleryLockedError, GalleryWriteError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -73,13 +73,7 @@ class Disk:
 
     def sync_folder(self, path: Path) -> None:
         """Make the names in a folder durable; a system that cannot open folders does without."""
-        if not hasattr(os, "O_DIRECTORY"):
-            return
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(path)
 
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
@@ -108,7 +102,7 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _CLOEXEC, 0o600)
-        if not _try_lock(self._descriptor):
+        if not try_lock(self._descriptor):
             os.close(self._descriptor)
             raise GalleryLockedError(
                 f"another writer has {path.parent} open.", hint="Wait until it is closed, or open it for reading."
@@ -119,24 +113,3 @@ class Lock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
