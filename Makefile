@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# `make test EXTRAS=dev` leaves torch out: everything but tests/lab/train runs without it.
+EXTRAS ?= dev,train
 READY  := $(VENV)/.ready
 
 .PHONY: help demo test test-full lint bench figures results results-search clean
@@ -9,9 +11,9 @@ READY  := $(VENV)/.ready
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
 demo: $(READY)  ## pull weights and example photographs, verify a person against specimen documents, write reports

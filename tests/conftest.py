@@ -65,3 +65,13 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no development data at {folder}; set SAMEBODY_DATA")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what a machine without torch leaves out."""
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        terminalreporter.write_line(
+            "skipped: tests/lab/train, because torch is not installed (samebody[train]).", yellow=True
+        )
