@@ -6,7 +6,7 @@ importing a string from a configuration.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,6 +20,22 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+P = TypeVar("P", bound=BaseModel)
+
+
+def checked(owner: str, model: type[P], parameters: Mapping[str, Any]) -> P:
+    """The declared parameters of ``owner`` (a stage, a network, a loss), checked.
+
+    Raises:
+        ConfigError: when a parameter is unknown or out of bounds; names every mistake at once.
+    """
+    try:
+        return model(**parameters)
+    except ValidationError as error:
+        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"{owner} refuses its parameters: {mistakes}.") from None
+
+
 class Stage:
     """Base of all stages. A subclass nests ``class Parameters(stage.Parameters)`` and has one public method.
 
@@ -31,11 +47,7 @@ class Stage:
         """No parameters."""
 
     def __init__(self, **parameters: Any) -> None:
-        try:
-            self.parameters = self.Parameters(**parameters)
-        except ValidationError as error:
-            mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise ConfigError(f"{type(self).__name__} refuses its parameters: {mistakes}.") from None
+        self.parameters = checked(type(self).__name__, self.Parameters, parameters)
 
 
 S = TypeVar("S", bound=type)

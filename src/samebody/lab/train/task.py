@@ -115,6 +115,16 @@ class Loss(nn.Module):
     A loss with own weights (class centres of a margin loss) holds them as parameters: the loop trains and keeps them.
     """
 
+    def prepare(self, data: Data) -> None:
+        """Told once, before the optimiser is made, what will be trained on: class counts, class centres. Most need nothing."""
+
+    def each(self, output: Output, batch: Batch) -> Tensor | None:
+        """The loss of each sample, float [n], whose mean :meth:`forward` gives; None where it is one of pairs or of the batch.
+
+        The loop hands it to :meth:`Sampler.observe`.
+        """
+        return None
+
 
 class Sampler(Protocol):
     """Chooses the samples of each step."""
