@@ -116,10 +116,10 @@ class Loss(nn.Module):
     """
 
     def prepare(self, data: Data) -> None:
-        """Told once, before the optimiser is made, what will be trained on: class counts, class centres. Most need nothing."""
+        """Told once, before the optimiser is made, what will be trained on (class counts, centres). Most need nothing."""
 
     def each(self, output: Output, batch: Batch) -> Tensor | None:
-        """The loss of each sample, float [n], whose mean :meth:`forward` gives; None where it is one of pairs or of the batch.
+        """The loss of each sample, float [n], whose mean is :meth:`forward`'s; None where it is one of pairs or of a batch.
 
         The loop hands it to :meth:`Sampler.observe`.
         """
@@ -155,3 +155,10 @@ samplers: Registry[Any] = Registry("sampler")
 """``samplers[name](columns, **parameters) -> Sampler``."""
 augmentations: Registry[Any] = Registry("augmentation")
 """``augmentations[name](**parameters)``: called with (dict of tensors, torch.Generator), returns the dict."""
+wrappers: Registry[Any] = Registry("wrapper of networks")
+"""``wrappers[name](network, data, **parameters) -> nn.Module``: what a recipe lists under ``domain`` (style mixing,
+gradient reversal, fake quantisation): put around the task's network, in
+order; the task exports what it wraps."""
+teachers: Registry[Any] = Registry("teacher")
+"""``teachers[name](**parameters)``: called with the input of each step after augmentation, float32 [n, c, h, w];
+returns a dict of tensors that join the batch (``teacher`` float32 [n, d] ...)."""
