@@ -116,10 +116,10 @@ class Loss(nn.Module):
     """
 
     def prepare(self, data: Data) -> None:
-        """Told once, before the optimiser is made, what will be trained on (class counts, centres). Most need nothing."""
+        """Told once, before the optimiser is made, what will be trained on (class counts, centres)."""
 
     def each(self, output: Output, batch: Batch) -> Tensor | None:
-        """The loss of each sample, float [n], whose mean is :meth:`forward`'s; None where it is one of pairs or of a batch.
+        """The loss of each sample, float [n], with the mean of :meth:`forward`; None where it is one of pairs.
 
         The loop hands it to :meth:`Sampler.observe`.
         """

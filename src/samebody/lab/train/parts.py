@@ -1,0 +1,12 @@
+"""Fills the registries of :mod:`samebody.lab.train.task`: importing this module makes all parts known by name."""
+
+from __future__ import annotations
+
+from samebody.lab.train import backbones as _backbones
+from samebody.lab.train import losses as _losses
+from samebody.lab.train import samplers as _samplers
+from samebody.lab.train.task import augmentations, backbones, losses, samplers
+
+__all__ = ["augmentations", "backbones", "losses", "samplers"]
+
+_ = (_backbones, _losses, _samplers)
