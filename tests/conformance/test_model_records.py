@@ -14,9 +14,17 @@ import pytest
 from samebody.config import Settings, load_settings
 from samebody.models import ModelRecord, catalogue, read_records
 from samebody.models.catalogue import BUNDLED_RECORDS
-from samebody.models.check import check_record
+from samebody.models.check import check_record, takes_batches
 from samebody.models.errors import WeightsMissingError
-from samebody.models.record import FILE_TASKS, PICKLE_SUFFIXES, NpmSource, PyPISource, UrlSource
+from samebody.models.record import (
+    FILE_TASKS,
+    MASK_TASKS,
+    PICKLE_SUFFIXES,
+    SCORE_TASKS,
+    NpmSource,
+    PyPISource,
+    UrlSource,
+)
 from tests.models.factory import record_text, tiny_embedder
 
 BUNDLED = sorted(path.relative_to(BUNDLED_RECORDS).as_posix() for path in BUNDLED_RECORDS.rglob("*.toml"))
@@ -132,6 +140,24 @@ def test_an_embedder_names_its_space_and_its_alignment(record: ModelRecord) -> N
     assert bare.embedding_space() == space
 
 
+def test_a_detector_says_where_it_abstains_and_that_real_attacks_are_missing(record: ModelRecord) -> None:
+    if record.task not in SCORE_TASKS:
+        assert record.detection is None
+        return
+    assert record.score_output.meaning
+    assert record.detection is not None, "a detector needs [detection] with its unsure band"
+    low, high = record.detection.unsure
+    assert record.detection.outcome(low) != "fail" and record.detection.outcome(high) == "pass"
+    if not record.detection.validated:
+        limits = " ".join(record.provenance.known_limits).lower()
+        assert "not validated" in limits, "known_limits must say that it is not validated on real attacks"
+
+
+def test_a_segmenter_names_its_classes(record: ModelRecord) -> None:
+    if record.task in MASK_TASKS:
+        assert record.image_input.width and record.mask_output.classes
+
+
 @pytest.mark.weights
 def test_pulled_weights_run_repeat_themselves_and_batch_as_they_run_alone(record: ModelRecord) -> None:
     result = check_record(record, load_settings())
@@ -144,5 +170,4 @@ def test_pulled_weights_run_repeat_themselves_and_batch_as_they_run_alone(record
     assert result.checks[:2] == ("sha256", "format")
     if record.task not in FILE_TASKS:
         assert {"contract", "runs", "deterministic"} <= set(result.checks)
-        takes_batches = record.input is not None and record.input.kind == "image" and record.input.batch == "free"
-        assert ("batch equals single" in result.checks) == takes_batches
+        assert ("batch equals single" in result.checks) == takes_batches(record)

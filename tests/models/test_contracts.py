@@ -92,7 +92,7 @@ def test_the_named_template_scales_with_the_crop() -> None:
         {"mean": (1, 2)},
         {"mean": float("nan")},
         {"width": 3},
-        {"colour": "grey"},
+        {"colour": "hsv"},
         {"layout": "chw"},
         {"alignment": "arcface-112"},
         {"alignment": "dlib"},

@@ -219,8 +219,47 @@ def _print_details(fields: dict[str, Any]) -> None:
     if fields["embedding_space"]:
         grid.add_row("embedding space", fields["embedding_space"])
     console.print(grid)
+    if fields["detection"]:
+        _print_detection(console, fields["detection"])
     if fields["embedding_space"]:
         _print_points(console, fields["operating_points"])
+
+
+def _print_detection(console: Console, detection: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    low, high = detection["unsure"]
+    console.print(f"unsure from {low:.4f} to {high:.4f}; fail below, pass from {high:.4f} on (likelihood of bona fide)")
+    if not detection["validated"]:
+        console.print("[yellow]not validated on real attacks[/]: a policy must allow that before it accepts.")
+    if not detection["points"]:
+        console.print("error rates: none measured.")
+        return
+    table = Table(title="error rates", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name in (
+        "attacks",
+        "held out",
+        "threshold",
+        "BPCER (95 %)",
+        "worst species",
+        "APCER (95 %)",
+        "data set",
+        "note",
+    ):
+        table.add_column(name)
+    for point in detection["points"]:
+        worst = max(point["species"], key=lambda species: species["apcer"])
+        table.add_row(
+            point["attacks"],
+            point["held_out"],
+            f"{point['threshold']:.4f}",
+            "{:.3g} ({:.2g}-{:.2g})".format(point["realised_bpcer"], *point["bpcer_interval"]),
+            worst["name"],
+            "{:.3g} ({:.2g}-{:.2g})".format(worst["apcer"], *worst["interval"]),
+            point["dataset"],
+            "indicative" if point["indicative"] else "",
+        )
+    console.print(table)
 
 
 def _print_points(console: Console, points: list[dict[str, Any]]) -> None:

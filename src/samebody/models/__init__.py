@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from samebody.models.catalogue import Catalogue, catalogue, read_records, write_operating_points, write_reliability
-from samebody.models.contracts import ALIGNMENT_TEMPLATES, ARCFACE_112, EmbeddingOutput, ImageInput
+from samebody.models.contracts import (
+    ALIGNMENT_TEMPLATES,
+    ARCFACE_112,
+    EmbeddingOutput,
+    ImageInput,
+    MaskOutput,
+    ScoreOutput,
+)
+from samebody.models.detection import Detection, DetectionPoint, SpeciesRate
+from samebody.models.outputs import bona_fide_scores, masks
 from samebody.models.points import ScoreHistogram
 from samebody.models.record import ModelRecord
 from samebody.models.reliability import LikelihoodRatio, Reliability
@@ -38,17 +47,24 @@ __all__ = [
     "ALIGNMENT_TEMPLATES",
     "ARCFACE_112",
     "Catalogue",
+    "Detection",
+    "DetectionPoint",
     "EmbeddingOutput",
     "ImageInput",
     "LikelihoodRatio",
+    "MaskOutput",
     "ModelRecord",
     "PullResult",
     "Reliability",
     "ScoreHistogram",
+    "ScoreOutput",
+    "SpeciesRate",
+    "bona_fide_scores",
     "catalogue",
     "close_sessions",
     "embed",
     "embed_templates",
+    "masks",
     "open_session",
     "open_tflite",
     "preprocess",

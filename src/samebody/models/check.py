@@ -11,8 +11,18 @@ from numpy.typing import NDArray
 
 from samebody.config import Settings
 from samebody.errors import SamebodyError
-from samebody.models.contracts import ImageInput, TensorInput, preprocess_images
+from samebody.models.contracts import (
+    EmbeddingOutput,
+    ImageInput,
+    InputContract,
+    IrisCodeOutput,
+    MaskOutput,
+    ScoreOutput,
+    TensorInput,
+    preprocess_images,
+)
 from samebody.models.errors import ContractError, OutputError, WeightsMissingError
+from samebody.models.outputs import bona_fide_scores, masks
 from samebody.models.record import FILE_TASKS, ModelRecord
 from samebody.models.sessions import describe_session, embed, open_session, open_tflite, read_weights
 
@@ -64,41 +74,50 @@ def check_record(record: ModelRecord, settings: Settings | None = None) -> Check
     return CheckResult(record.id, "ok", tuple(done))
 
 
-def dummy_input(record: ModelRecord, count: int = 1) -> NDArray[np.float32]:
-    """An input that fits the record's contract and looks like nothing: seeded, smooth, within the stated range.
+def dummy_inputs(record: ModelRecord, count: int = 1) -> dict[str | None, NDArray[np.float32]]:
+    """Inputs that fit the record's contracts and look like nothing: seeded, smooth, within the stated range.
 
     Returns:
-        float32 in the shape that the graph takes, ``count`` pictures where it takes pictures.
+        float32 in the shapes that the graph takes, ``count`` pictures where it takes pictures, by the name of the
+        input; None stands for an only input without a name.
     """
-    contract, generator = record.input, np.random.default_rng(0)
+    if not record.inputs:
+        raise ContractError(f"{record.id} is not run.")
+    return {contract.name: _dummy(contract, count) for contract in record.inputs}
+
+
+def _dummy(contract: InputContract, count: int) -> NDArray[np.float32]:
     if isinstance(contract, TensorInput):
         shape = [size if isinstance(size, int) else count for size in contract.shape]
-        return generator.uniform(0, 100, shape).astype(np.float32)
-    if not isinstance(contract, ImageInput):
-        raise ContractError(f"{record.id} is not run.")
+        return np.random.default_rng(0).uniform(0, 100, shape).astype(np.float32)
+    return preprocess_images(contract, _dummy_pictures(contract, count))
+
+
+def _dummy_pictures(contract: ImageInput, count: int) -> NDArray[np.uint8]:
     height, width = contract.height or _FREE_SIZE, contract.width or _FREE_SIZE
-    coarse = generator.integers(40, 216, (count, 8, 8, 3), dtype=np.uint8)
+    coarse = np.random.default_rng(0).integers(40, 216, (count, 8, 8, 3), dtype=np.uint8)
     rows, columns = np.arange(height) * 8 // height, np.arange(width) * 8 // width
-    return preprocess_images(contract, np.ascontiguousarray(coarse[:, rows][:, :, columns]))
+    pictures = coarse[:, rows][:, :, columns]
+    return np.ascontiguousarray(pictures[..., 0] if contract.colour == "grey" else pictures)
 
 
 def run_raw(
-    record: ModelRecord, tensor: NDArray[np.float32], settings: Settings | None = None
+    record: ModelRecord, tensors: Mapping[str | None, NDArray[np.float32]], settings: Settings | None = None
 ) -> Mapping[str, NDArray[Any]]:
-    """All outputs of a record's model by name, for one input tensor.
+    """All outputs of a record's model by name, for the tensors of :func:`dummy_inputs`.
 
     Raises:
         OutputError: when the runtime refuses the input.
         WeightsMissingError, WeightsCorruptError, UnsafeWeightsError: as :func:`samebody.models.open_session`.
     """
-    name = record.input.name if record.input else None
     try:
         if record.run_format == "onnx":
             session = open_session(record, settings)
             outputs = [value.name for value in session.get_outputs()]
-            return dict(zip(outputs, session.run(outputs, {name or session.get_inputs()[0].name: tensor}), strict=True))
+            fed = {name or session.get_inputs()[0].name: tensor for name, tensor in tensors.items()}
+            return dict(zip(outputs, session.run(outputs, fed), strict=True))
         interpreter = open_tflite(record, settings)
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], tensor)
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], next(iter(tensors.values())))
         interpreter.invoke()
         return {d["name"]: interpreter.get_tensor(d["index"]).copy() for d in interpreter.get_output_details()}
     except SamebodyError:
@@ -114,28 +133,34 @@ def expected_outputs(record: ModelRecord) -> dict[str | None, tuple[int | str, .
     """Output shapes by name, as the record states them; the name None stands for the only output."""
     if record.output is None:
         return {}
-    if record.output.kind == "embedding":
+    if isinstance(record.output, EmbeddingOutput):
         return {record.output.name: ("batch", record.output.dimensions)}
-    if record.output.kind == "iris-code":
+    if isinstance(record.output, IrisCodeOutput | ScoreOutput):
         return {}
+    if isinstance(record.output, MaskOutput):
+        contract = record.output
+        return {contract.name: ("batch", len(contract.classes), contract.height or "height", contract.width or "width")}
     return {tensor.name: tensor.shape for tensor in record.output.tensors}
 
 
 def _check_declared(record: ModelRecord, settings: Settings | None) -> None:
     declared = describe_session(record, settings)
-    if len(declared["inputs"]) != 1:
-        raise ContractError(f"{record.id} has {len(declared['inputs'])} inputs, a record describes one.")
-    name = record.input.name if record.input else None
-    if name is not None and name not in declared["inputs"]:
-        raise ContractError(f"{record.id} has no input {name!r}; it has {', '.join(declared['inputs'])}.")
-    for output in expected_outputs(record):
+    if len(declared["inputs"]) != len(record.inputs):
+        raise ContractError(
+            f"{record.id} has {len(declared['inputs'])} inputs, its record describes {len(record.inputs)}."
+        )
+    for contract in record.inputs:
+        if contract.name is not None and contract.name not in declared["inputs"]:
+            raise ContractError(f"{record.id} has no input {contract.name!r}; it has {', '.join(declared['inputs'])}.")
+    named = [record.output.name] if isinstance(record.output, ScoreOutput) else list(expected_outputs(record))
+    for output in named:
         if output is not None and output not in declared["outputs"]:
             raise ContractError(f"{record.id} has no output {output!r}; it has {', '.join(declared['outputs'])}.")
 
 
 def _check_run(record: ModelRecord, settings: Settings | None) -> None:
-    tensor = dummy_input(record)
-    first, second = run_raw(record, tensor, settings), run_raw(record, tensor, settings)
+    tensors = dummy_inputs(record)
+    first, second = run_raw(record, tensors, settings), run_raw(record, tensors, settings)
     for name, shape in expected_outputs(record).items():
         value = first[name] if name is not None else next(iter(first.values()))
         if not _fits(value.shape, shape):
@@ -147,6 +172,7 @@ def _check_run(record: ModelRecord, settings: Settings | None) -> None:
     for name, value in first.items():
         if not np.array_equal(value, second[name]):
             raise OutputError(f"{record.id} returns another {name} for the same input.")
+    _check_answer(record, tensors, settings)
     if record.task == "face-embedding":
         length = float(np.linalg.norm(next(iter(first.values()))))
         if record.embedding_output.normalised and abs(length - 1) > 1e-3:
@@ -156,18 +182,45 @@ def _check_run(record: ModelRecord, settings: Settings | None) -> None:
             )
 
 
+def _check_answer(
+    record: ModelRecord, tensors: Mapping[str | None, NDArray[np.float32]], settings: Settings | None
+) -> None:
+    """Hold a detector's or segmenter's answer against the range and shape that its record states."""
+    if isinstance(record.output, ScoreOutput):
+        samples = [
+            _dummy_pictures(contract, 1) if isinstance(contract, ImageInput) else tensors[contract.name]
+            for contract in record.inputs
+        ]
+        names = [contract.name or "" for contract in record.inputs]
+        bona_fide_scores(record, dict(zip(names, samples)) if len(samples) > 1 else samples[0], settings)
+    elif isinstance(record.output, MaskOutput):
+        masks(record, _dummy_pictures(record.image_input, 1), settings)
+
+
+def takes_batches(record: ModelRecord) -> bool:
+    """Whether a batch can be held against one at a time: every input has a free first axis of samples."""
+    if isinstance(record.output, ScoreOutput | MaskOutput):
+        return all(
+            contract.batch == "free"
+            if isinstance(contract, ImageInput)
+            else isinstance(contract.shape[0], str) and all(isinstance(size, int) for size in contract.shape[1:])
+            for contract in record.inputs
+        )
+    return isinstance(record.input, ImageInput) and not record.more_inputs and record.input.batch == "free"
+
+
 def _check_batch(record: ModelRecord, settings: Settings | None) -> bool:
     """Whether the model takes batches; raises OutputError when a batch disagrees with one at a time."""
-    if not isinstance(record.input, ImageInput) or record.input.batch != "free":
+    if not takes_batches(record):
         return False
-    batch = dummy_input(record, count=3)
     if record.task == "face-embedding":
         side_by_side = embed(record, _dummy_crops(record, 3), settings)
         alone = np.concatenate([embed(record, crop, settings) for crop in _dummy_crops(record, 3)])
         pairs = [("embedding", side_by_side, alone)]
     else:
+        batch = dummy_inputs(record, count=3)
         together = run_raw(record, batch, settings)
-        single = [run_raw(record, batch[i : i + 1], settings) for i in range(len(batch))]
+        single = [run_raw(record, {n: t[i : i + 1] for n, t in batch.items()}, settings) for i in range(3)]
         pairs = [(name, together[name], np.concatenate([s[name] for s in single])) for name in together]
     for name, first, second in pairs:
         scale = max(1.0, float(np.abs(second).max()))

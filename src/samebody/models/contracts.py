@@ -50,18 +50,21 @@ PerChannel = Annotated[tuple[Finite, Finite, Finite], BeforeValidator(_per_chann
 
 
 class ImageInput(Contract):
-    """A colour picture: ``value = (pixel - mean) * scale`` for each channel, pixels 0-255, float32.
+    """A picture: ``value = (pixel - mean) * scale`` for each channel, pixels 0-255, float32.
 
     Attributes:
         name: of the graph's input; None means its only one.
         width, height: in pixels; None where the graph takes any size.
         multiple_of: a free width or height must be a multiple of this.
-        colour: channel order the model was trained with.
+        colour: channel order the model was trained with; ``grey`` is one channel.
         layout: ``nchw`` or ``nhwc``.
-        mean, scale: one number, or one for each channel in the order of ``colour``.
+        mean, scale: one number, or one for each channel in the order of ``colour``; ``grey`` takes one number.
         alignment: ``none``, the name of a template, or five points in pixels of the crop (origin at the centre of
             the top-left pixel): left eye, right eye, nose tip, left and right mouth corner as seen in the picture.
         batch: ``free``, or ``one`` where the graph takes a single picture at a time.
+        crop: side of the square that is cut around a face, as a multiple of the longer side of its box; None where the
+            picture is not cut this way.
+        meaning: what is shown, in words, where size and alignment do not say it ("native patches of the cheek").
     """
 
     kind: Literal["image"]
@@ -69,17 +72,23 @@ class ImageInput(Contract):
     width: int | None = Field(default=None, ge=8, le=8192)
     height: int | None = Field(default=None, ge=8, le=8192)
     multiple_of: int = Field(default=1, ge=1, le=256)
-    colour: Literal["rgb", "bgr"]
+    colour: Literal["rgb", "bgr", "grey"]
     layout: Literal["nchw", "nhwc"]
     mean: PerChannel = (0.0, 0.0, 0.0)
     scale: PerChannel = (1.0, 1.0, 1.0)
     alignment: Literal["none", "arcface-112"] | FivePoints = "none"
     batch: Literal["free", "one"] = "free"
+    crop: float | None = Field(default=None, gt=0.1, le=16.0)
+    meaning: str = ""
 
     @model_validator(mode="after")
     def _fits_together(self) -> ImageInput:
         if 0.0 in self.scale:
             raise ValueError("scale must not be 0: every picture would look the same to the model")
+        if self.colour == "grey" and (len(set(self.mean)) > 1 or len(set(self.scale)) > 1):
+            raise ValueError("a grey input has one channel: give mean and scale as one number")
+        if self.alignment != "none" and self.crop is not None:
+            raise ValueError("a picture is aligned or cut around the face, not both")
         if self.alignment != "none" and (self.width is None or self.height is None):
             raise ValueError("an aligned input needs width and height")
         if isinstance(self.alignment, str) and self.alignment != "none" and self.width != self.height:
@@ -156,6 +165,61 @@ class TensorsOutput(Contract):
     tensors: tuple[NamedTensor, ...] = Field(min_length=1)
 
 
+class ScoreOutput(Contract):
+    """One number a sample, from a detector of attacks.
+
+    Attributes:
+        name: of the graph's output; None means its only one. Its shape is (batch,) or (batch, 1).
+        meaning: what the number is, in words.
+        low, high: the range that the graph itself guarantees.
+        bona_fide: which end of the range is bona fide. Callers always see a likelihood of bona fide from 0 to 1, see
+            :func:`samebody.models.outputs.bona_fide_scores`.
+    """
+
+    kind: Literal["score"]
+    name: str | None = None
+    meaning: str = Field(min_length=8)
+    low: Finite = 0.0
+    high: Finite = 1.0
+    bona_fide: Literal["high", "low"] = "high"
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ScoreOutput:
+        if self.low >= self.high:
+            raise ValueError(f"low {self.low:g} is not below high {self.high:g}")
+        return self
+
+
+class MaskOutput(Contract):
+    """One map a class, from a segmenter: (batch, classes, height, width).
+
+    Attributes:
+        name: of the graph's output; None means its only one.
+        classes: names of the channels, in order.
+        exclusive: whether a pixel belongs to one class only (values of a pixel add up to 1), or to any number.
+        values: ``probabilities`` 0-1, or ``logits`` that :func:`samebody.models.outputs.masks` turns into them.
+        width, height: of the maps in pixels; None where they follow the picture's.
+        stride: pixels of the input picture to one of the map.
+    """
+
+    kind: Literal["mask"]
+    name: str | None = None
+    classes: tuple[str, ...] = Field(min_length=1, max_length=64)
+    exclusive: bool
+    values: Literal["probabilities", "logits"] = "probabilities"
+    width: int | None = Field(default=None, ge=1, le=8192)
+    height: int | None = Field(default=None, ge=1, le=8192)
+    stride: int = Field(default=1, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> MaskOutput:
+        if len(set(self.classes)) < len(self.classes) or not all(self.classes):
+            raise ValueError("classes need names, each once")
+        if (self.width is None) != (self.height is None):
+            raise ValueError("give width and height, or neither")
+        return self
+
+
 class IrisCodeOutput(Contract):
     """A binary iris code with its mask: 16 rows, so many columns, two wavelets, two parts.
 
@@ -172,7 +236,9 @@ class IrisCodeOutput(Contract):
         return f"iris-code-16x{self.columns}x2x2"
 
 
-OutputContract = Annotated[EmbeddingOutput | TensorsOutput | IrisCodeOutput, Field(discriminator="kind")]
+OutputContract = Annotated[
+    EmbeddingOutput | ScoreOutput | MaskOutput | TensorsOutput | IrisCodeOutput, Field(discriminator="kind")
+]
 
 
 def input_digest(contract: ImageInput | TensorInput) -> str:
@@ -182,25 +248,38 @@ def input_digest(contract: ImageInput | TensorInput) -> str:
     give one digest.
     """
     fields: dict[str, Any] = contract.model_dump(mode="json", exclude={"name", "batch"})
+    if isinstance(contract, ImageInput):
+        del fields["meaning"]
+        if contract.crop is None:  # spaces made before inputs could be cut keep their digest
+            del fields["crop"]
     if isinstance(contract, ImageInput) and contract.alignment != "none":
         fields["alignment"] = [[round(float(x), 4), round(float(y), 4)] for x, y in contract.alignment_points()]
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def preprocess_images(contract: ImageInput, images: Pixels) -> NDArray[np.float32]:
-    """Turn RGB pixels into the tensor that the contract asks for.
+    """Turn pixels into the tensor that the contract asks for.
 
     Args:
         contract: of the record.
-        images: (height, width, 3) or (count, height, width, 3) uint8 RGB of exactly the contract's size.
+        images: (height, width, 3) or (count, height, width, 3) uint8 RGB of exactly the contract's size; for a grey
+            input (height, width) or (count, height, width) uint8.
 
     Returns:
-        float32, contiguous: (count, 3, height, width) for ``nchw``, (count, height, width, 3) for ``nhwc``.
+        float32, contiguous: (count, channels, height, width) for ``nchw``, (count, height, width, channels) for
+        ``nhwc``.
 
     Raises:
         ContractError: when shape or dtype differ from the contract's.
     """
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or images.shape[-1] != 3 or 0 in images.shape:
+    if contract.colour == "grey":
+        if images.dtype != np.uint8 or images.ndim not in (2, 3) or 0 in images.shape:
+            raise ContractError(
+                f"expected uint8 grey of shape (height, width) or (count, height, width), "
+                f"got {images.dtype} {images.shape}."
+            )
+        images = (images[None] if images.ndim == 2 else images)[..., None]
+    elif images.dtype != np.uint8 or images.ndim not in (3, 4) or images.shape[-1] != 3 or 0 in images.shape:
         raise ContractError(
             f"expected uint8 RGB of shape (height, width, 3) or (count, height, width, 3), "
             f"got {images.dtype} {images.shape}."
@@ -217,9 +296,9 @@ def preprocess_images(contract: ImageInput, images: Pixels) -> NDArray[np.float3
     ordered = batch[..., ::-1] if contract.colour == "bgr" else batch
     values = ordered.astype(np.float32)
     if contract.mean != (0.0, 0.0, 0.0):
-        values -= np.asarray(contract.mean, dtype=np.float32)
+        values -= np.asarray(contract.mean[: values.shape[-1]], dtype=np.float32)
     if contract.scale != (1.0, 1.0, 1.0):
-        values *= np.asarray(contract.scale, dtype=np.float32)
+        values *= np.asarray(contract.scale[: values.shape[-1]], dtype=np.float32)
     if contract.layout == "nchw":
         values = values.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(values)

@@ -8,7 +8,7 @@ from typing import Any
 
 from samebody.config import Settings, load_settings
 from samebody.models.catalogue import read_provenance
-from samebody.models.contracts import ImageInput, TensorInput
+from samebody.models.contracts import InputContract, TensorInput
 from samebody.models.errors import WeightsMissingError
 from samebody.models.pulling import describe_source
 from samebody.models.record import ModelRecord
@@ -58,33 +58,48 @@ def details(record: ModelRecord, settings: Settings | None = None) -> dict[str, 
         }
         if record.derived
         else None,
-        "input": _input_sentence(record.input) if record.input else None,
+        "input": "; ".join(input_sentence(contract) for contract in record.inputs) or None,
         "output": _output_sentence(record) if record.output else None,
         "embedding_space": space.digest if space else None,
         "operating_points": [asdict(point) for point in record.operating_points],
+        "detection": record.detection.model_dump() | {"validated": record.detection.validated}
+        if record.detection
+        else None,
         "score_histogram": record.score_histogram.model_dump() if record.score_histogram else None,
         "measurement": read_provenance(record),
     }
 
 
-def _input_sentence(contract: ImageInput | TensorInput) -> str:
+def input_sentence(contract: InputContract) -> str:
+    """One input contract in a sentence."""
+    name = f"{contract.name}: " if contract.name else ""
     if isinstance(contract, TensorInput):
-        return f"tensor {list(contract.shape)}: {contract.meaning}"
+        return f"{name}tensor {list(contract.shape)}: {contract.meaning}"
     size = f"{contract.width or 'any'}x{contract.height or 'any'}"
     alignment = contract.alignment if isinstance(contract.alignment, str) else "five points of its own"
+    cut = f", {contract.crop:g} times the face" if contract.crop else ""
+    meaning = f": {contract.meaning}" if contract.meaning else ""
     return (
-        f"{contract.colour.upper()} {contract.layout.upper()} {size}, "
-        f"(pixel - {_short(contract.mean)}) * {_short(contract.scale)}, alignment {alignment}, batch {contract.batch}"
+        f"{name}{contract.colour.upper()} {contract.layout.upper()} {size}, "
+        f"(pixel - {_short(contract.mean)}) * {_short(contract.scale)}, alignment {alignment}{cut}, "
+        f"batch {contract.batch}{meaning}"
     )
 
 
 def _output_sentence(record: ModelRecord) -> str:
-    if record.output is not None and record.output.kind == "embedding":
-        return f"embedding, {record.output.dimensions} dimensions, {record.output.precision}"
-    if record.output is not None and record.output.kind == "iris-code":
-        return f"iris code of {64 * record.output.columns:,} bits (16 x {record.output.columns} x 2 x 2) with a mask"
-    assert record.output is not None
-    return "; ".join(f"{tensor.name} {list(tensor.shape)}" for tensor in record.output.tensors)
+    output = record.output
+    assert output is not None
+    if output.kind == "embedding":
+        return f"embedding, {output.dimensions} dimensions, {output.precision}"
+    if output.kind == "iris-code":
+        return f"iris code of {64 * output.columns:,} bits (16 x {output.columns} x 2 x 2) with a mask"
+    if output.kind == "score":
+        return f"score {output.low:g} to {output.high:g}, bona fide {output.bona_fide}: {output.meaning}"
+    if output.kind == "mask":
+        size = f"{output.width}x{output.height}" if output.width else f"of the picture / {output.stride}"
+        kind = "one class a pixel" if output.exclusive else "any classes a pixel"
+        return f"masks {', '.join(output.classes)} ({output.values}, {kind}), {size}"
+    return "; ".join(f"{tensor.name} {list(tensor.shape)}" for tensor in output.tensors)
 
 
 def _short(values: tuple[float, float, float]) -> str:

@@ -13,9 +13,12 @@ from samebody.models.contracts import (
     ImageInput,
     InputContract,
     IrisCodeOutput,
+    MaskOutput,
     OutputContract,
+    ScoreOutput,
     input_digest,
 )
+from samebody.models.detection import Detection
 from samebody.models.errors import ContractError
 from samebody.models.points import MeasuredPoint, ScoreHistogram, check_points, find_point
 from samebody.models.reliability import Reliability
@@ -45,6 +48,10 @@ Task = Literal[
     "face-blendshapes",
     "text-recognition",
     "iris-code",
+    "presentation-attack-detection",
+    "deepfake-detection",
+    "morph-detection",
+    "iris-segmentation",
     "example",
     "font",
 ]
@@ -54,6 +61,10 @@ WEIGHTLESS_TASKS = frozenset({"iris-code"})
 """Tasks without a file: a pipeline of this package makes the templates, and the record pins its digest."""
 TEMPLATE_TASKS = frozenset({"face-embedding", "iris-code"})
 """Tasks that make templates: they have an embedding space, and operating points once these are measured."""
+SCORE_TASKS = frozenset({"presentation-attack-detection", "deepfake-detection", "morph-detection"})
+"""Tasks that answer one likelihood of bona fide a sample."""
+MASK_TASKS = frozenset({"iris-segmentation"})
+"""Tasks that answer one map a class."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Sentence = Annotated[str, Field(min_length=4)]
@@ -227,9 +238,11 @@ class ModelRecord(BaseModel):
             a record without a file.
         derived: the file that is really run, when it is made from the source file.
         input, output: the contracts; None for examples and fonts.
+        more_inputs: further inputs of a graph that takes several; then each input has the name that the graph gives it.
         licence, provenance, credit: whose it is and what it may be used for.
         operating_points, score_histogram: measured error rates; a sidecar file may hold them.
         reliability: what a single comparison says, where that was measured; stands in the sidecar.
+        detection: of a detector of attacks: the band of scores that it abstains in, and its measured error rates.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -245,6 +258,7 @@ class ModelRecord(BaseModel):
     sources: tuple[Source, ...] = ()
     derived: Derived | None = None
     input: InputContract | None = None
+    more_inputs: tuple[InputContract, ...] = Field(default=(), max_length=8)
     output: OutputContract | None = None
     licence: Licence
     provenance: Provenance
@@ -252,6 +266,7 @@ class ModelRecord(BaseModel):
     operating_points: tuple[MeasuredPoint, ...] = ()
     score_histogram: ScoreHistogram | None = None
     reliability: Reliability | None = None
+    detection: Detection | None = None
 
     _path: Path | None = PrivateAttr(default=None)
     _bundled: bool = PrivateAttr(default=False)
@@ -286,6 +301,7 @@ class ModelRecord(BaseModel):
             and isinstance(self.output, EmbeddingOutput)
         ):
             mistakes.append("a face embedder needs an aligned image input and an embedding output")
+        mistakes += self._contract_mistakes()
         if not self.makes_templates and (self.operating_points or self.score_histogram or self.reliability):
             mistakes.append("only an embedder has operating points")
         formats = {"example": {"png", "jpeg"}, "font": {"ttf", "otf"}, "iris-code": {"pipeline"}}
@@ -296,6 +312,29 @@ class ModelRecord(BaseModel):
             raise ValueError("; ".join(mistakes))
         check_points(self.operating_points)
         return self
+
+    def _contract_mistakes(self) -> list[str]:
+        """What does not hold between the task and its inputs and output."""
+        mistakes = []
+        for tasks, kind, words in ((SCORE_TASKS, ScoreOutput, "score"), (MASK_TASKS, MaskOutput, "mask")):
+            if self.task in tasks and not isinstance(self.output, kind):
+                mistakes.append(f"a record of task {self.task} needs [output] of kind {words}")
+            if self.task not in tasks and isinstance(self.output, kind):
+                mistakes.append(f"a record of task {self.task} has no output of kind {words}")
+        if self.detection is not None and not isinstance(self.output, ScoreOutput):
+            mistakes.append("only a record with a score has [detection]")
+        if self.more_inputs:
+            names = [contract.name for contract in self.inputs]
+            if self.input is None or self.makes_templates:
+                mistakes.append("more_inputs need an [input] before them, and a model that is no embedder")
+            if None in names or len(set(names)) < len(names):
+                mistakes.append("with more_inputs every input needs the name that the graph gives it, each once")
+        return mistakes
+
+    @property
+    def inputs(self) -> tuple[InputContract, ...]:
+        """All inputs of the graph; empty for a record that is not run."""
+        return (() if self.input is None else (self.input,)) + self.more_inputs
 
     @property
     def label(self) -> str:
@@ -343,6 +382,20 @@ class ModelRecord(BaseModel):
         if not isinstance(self.input, ImageInput):
             raise ContractError(f"{self.id} does not take pictures.", hint="Look at [input] of its record.")
         return self.input
+
+    @property
+    def score_output(self) -> ScoreOutput:
+        """The output contract of a detector; raises ContractError for any other."""
+        if not isinstance(self.output, ScoreOutput):
+            raise ContractError(f"{self.id} does not return a score.", hint="Look at [output] of its record.")
+        return self.output
+
+    @property
+    def mask_output(self) -> MaskOutput:
+        """The output contract of a segmenter; raises ContractError for any other."""
+        if not isinstance(self.output, MaskOutput):
+            raise ContractError(f"{self.id} does not return masks.", hint="Look at [output] of its record.")
+        return self.output
 
     @property
     def embedding_output(self) -> EmbeddingOutput:
