@@ -21,6 +21,7 @@ COMMANDS = {
     "data": ("samebody.cli.data", "data sets: ingest, check, clean, divide, describe, erase, label"),
     "synth": ("samebody.cli.synth", "make attacks from bona fide pictures, to train and test with"),
     "evaluate": ("samebody.cli.evaluate", "measure scores, templates or models to the field's standards"),
+    "explain": ("samebody.cli.explain", "why a score is what it is: maps in words, judged; worst errors on one page"),
     "compare-runs": ("samebody.cli.compare_runs", "compare two evaluation runs, check release gates"),
     "policy": ("samebody.cli.policy", "list and check policies"),
     "store": ("samebody.cli.store", "the service's database: upgrade, keys, retention, backup, erasure"),

@@ -12,8 +12,9 @@ from samebody.config import Settings
 from samebody.explain.errors import NoFaceError, UnsupportedModelError
 from samebody.explain.score import PairScore, PictureScore
 from samebody.face import FaceAnalyser
-from samebody.models import ModelRecord, embed, open_session, preprocess_images
-from samebody.models.contracts import NamedTensor, TensorsOutput
+from samebody.models import ModelRecord, embed
+from samebody.models.contracts import ImageInput, ScoreOutput, TensorsOutput
+from samebody.models.outputs import bona_fide_scores, run
 from samebody.types import Image, Pixels
 
 
@@ -80,67 +81,53 @@ def record_score(
     record: ModelRecord,
     settings: Settings | None = None,
     *,
-    output: str | None = None,
     index: int | None = None,
-    softmax: bool = False,
     threads: int | None = None,
 ) -> PictureScore:
     """One number of a record's answer as a score function; pictures are resized to the size that the record takes.
 
     Args:
-        record: of an ONNX model that takes pictures which are not aligned.
+        record: of a detector of attacks (its likelihood of bona fide), or of any ONNX model with one picture as input
+            and named tensors as output (the first of them).
         settings, threads: as in :func:`samebody.models.open_session`.
-        output: name of the tensor; None where there is only one.
-        index: which number of it, counted over the flattened tensor; None where there is only one.
-        softmax: turn the tensor into shares first.
+        index: which number of a named tensor, counted over the flattened tensor; None where there is only one.
 
     Raises:
-        UnsupportedModelError: the record does not take pictures, or names no such number.
+        UnsupportedModelError: the record does not take one picture, or names no such number.
         samebody.models.WeightsMissingError: the weights are not on this machine.
     """
-    if not isinstance(record.output, TensorsOutput) or record.run_format != "onnx":
+    if len(record.inputs) != 1 or not isinstance(record.input, ImageInput) or record.input.colour == "grey":
+        raise UnsupportedModelError(f"{record.id} does not take one colour picture alone.")
+    if not isinstance(record.output, TensorsOutput | ScoreOutput):
         raise UnsupportedModelError(
-            f"{record.id} does not answer with named tensors of an ONNX graph.",
+            f"{record.id} does not answer with a number.",
             hint="Face embedders are explained by pairs: `samebody explain pair`.",
         )
-    contract = record.image_input
-    tensor = _chosen(record, record.output, output)
-    session = open_session(record, settings, threads=threads)
-    given = contract.name or session.get_inputs()[0].name
-    width, height = contract.width, contract.height
+    contract, outputs = record.input, record.output
 
-    def score(pictures: Pixels) -> NDArray[np.float64]:
-        if width and height and pictures.shape[1:3] != (height, width):
-            pictures = np.stack(
-                [cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in pictures]
-            )
-        values = preprocess_images(contract, pictures)
-        parts = [values] if contract.batch == "free" else [values[i : i + 1] for i in range(len(values))]
-        answers = np.concatenate([session.run([tensor.name], {given: part})[0] for part in parts]).astype(np.float64)
-        numbers = answers.reshape(len(pictures), -1)
-        if softmax:
-            shares = np.exp(numbers - numbers.max(axis=1, keepdims=True))
-            numbers = shares / shares.sum(axis=1, keepdims=True)
+    def score(pictures: Pixels) -> NDArray[np.floating]:
+        fitted = resized(pictures, contract)
+        if isinstance(outputs, ScoreOutput):
+            return bona_fide_scores(record, fitted, settings, threads=threads)
+        tensor = outputs.tensors[0]
+        numbers = run(record, fitted, tensor.name, settings, threads=threads).reshape(len(pictures), -1)
         if index is None and numbers.shape[1] != 1:
             raise UnsupportedModelError(
                 f"{tensor.name} of {record.id} holds {numbers.shape[1]} numbers.",
                 hint=f"Say which one is the score; it means: {tensor.meaning}.",
             )
-        chosen = 0 if index is None else index
-        if not 0 <= chosen < numbers.shape[1]:
-            raise UnsupportedModelError(f"{tensor.name} of {record.id} has no number {chosen}.")
-        return np.asarray(numbers[:, chosen])
+        if not 0 <= (index or 0) < numbers.shape[1]:
+            raise UnsupportedModelError(f"{tensor.name} of {record.id} has no number {index}.")
+        return np.asarray(numbers[:, index or 0])
 
     return score
 
 
-def _chosen(record: ModelRecord, outputs: TensorsOutput, name: str | None) -> NamedTensor:
-    known = {tensor.name: tensor for tensor in outputs.tensors}
-    if name is None and len(known) == 1:
-        return outputs.tensors[0]
-    if name not in known:
-        raise UnsupportedModelError(
-            f"{record.id} has no output {name!r}." if name else f"{record.id} has several outputs.",
-            hint=f"It has: {', '.join(known)}.",
-        )
-    return known[name]
+def resized(pictures: Pixels, contract: ImageInput) -> Pixels:
+    """(n, h, w, 3) pictures averaged or enlarged to the contract's size, where it has one."""
+    width, height = contract.width, contract.height
+    if width is None or height is None or pictures.shape[1:3] == (height, width):
+        return pictures
+    shrinks = pictures.shape[1] * pictures.shape[2] > height * width
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.stack([cv2.resize(picture, (width, height), interpolation=how) for picture in pictures])

@@ -44,7 +44,7 @@ def overlay(
     peak = float(np.abs(values).max()) if largest is None else largest
     strength = cv2.resize(values / peak if peak > 0 else values, size, interpolation=cv2.INTER_LINEAR)
     opacity = STRONGEST * np.clip(np.abs(strength), 0, 1)[..., None] ** 0.8
-    colour = np.where(strength[..., None] > 0, np.float32(WARM), np.float32(COLD))
+    colour = np.where(strength[..., None] > 0, np.asarray(WARM), np.asarray(COLD))
     drawn = np.clip(np.rint(grey + opacity * (colour - grey)), 0, 255).astype(np.uint8)
     for name, mask in (regions or {}).items():
         if name != "background" and mask.any():

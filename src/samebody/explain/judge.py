@@ -193,3 +193,35 @@ def bootstrap_mean(
     tail = 50 * (1 - options.level)
     low, high = np.percentile(draws, [tail, 100 - tail])
     return Estimate(float(values.mean()), (float(low), float(high)))
+
+
+def against_random(
+    score: PictureScore,
+    picture: Pixels,
+    values: NDArray[np.float32],
+    *,
+    seed: int = 0,
+    maps: int = 5,
+    steps: int = 20,
+    fill: Fill = "mean",
+) -> str:
+    """One sentence that says how one map of one picture fares against a few random ones; no interval, so no verdict.
+
+    Args:
+        score, picture, values: as in :func:`samebody.explain.curves.curves`.
+        seed: of the random maps.
+        maps: number of random maps.
+        steps, fill: as in :func:`samebody.explain.curves.curves`.
+    """
+    own = curves(score, picture, values, steps=steps, fill=fill)
+    make = BASELINES[REFERENCE]
+    others = [curves(score, picture, make(picture, seed + number), steps=steps, fill=fill) for number in range(maps)]
+    deletion = float(np.mean([one.deletion_area for one in others]))
+    insertion = float(np.mean([one.insertion_area for one in others]))
+    falls, rises = own.deletion_area < deletion, own.insertion_area > insertion
+    verdict = {2: "it is better than chance", 1: "it is hardly better than chance", 0: "it is no better than chance"}
+    return (
+        f"Judged on this picture, {verdict[falls + rises]}: covering what the map names first leaves a mean score of "
+        f"{own.deletion_area:.3f} (random maps {deletion:.3f}, lower is better); showing it first gives "
+        f"{own.insertion_area:.3f} (random maps {insertion:.3f}, higher is better)."
+    )

@@ -102,8 +102,8 @@ class Rise(_Sampled):
     """RISE (Petsiuk, Das and Saenko, BMVC 2018): what a pixel's being seen is worth on average.
 
     The paper's map, ``sum_i s_i M_i(x) / (N E[M])``, estimates the mean score given that pixel ``x`` is seen. Here
-    the sum is divided by the masks' own sum at ``x``, and the mean score is taken off: the limit is the same up to a constant,
-    the noise is smaller where scores have an offset (a cosine of 0.6), and 0 is neutral. Unit: of the score.
+    the sum is divided by the masks' own sum at ``x``, and the mean score is taken off: the limit is the same up to a
+    constant, the noise is smaller where scores have an offset (a cosine of 0.6), and 0 is neutral. Unit: of the score.
     """
 
     name = "rise"

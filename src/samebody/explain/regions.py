@@ -18,8 +18,8 @@ def face_regions(shape: tuple[int, int], landmarks: ArrayLike) -> Mapping[str, N
     """Which pixel belongs to which part of the face.
 
     The face's own frame has its origin between the eyes, one axis along them, the other toward the mouth; the unit is
-    the distance of the eyes across, and 1 / 1.15 of the distance from eyes to mouth down, so that turned and foreshortened
-    faces keep their parts. Sizes of the parts are anthropometric rules of thumb, not segmentation.
+    the distance of the eyes across, and 1 / 1.15 of the distance from eyes to mouth down, so that turned and
+    foreshortened faces keep their parts. Sizes of the parts are anthropometric rules of thumb, not segmentation.
 
     Args:
         shape: (height, width) of the picture.

@@ -1,0 +1,16 @@
+"""``samebody explain``: why a score is what it is; each command in a module of its own."""
+
+from __future__ import annotations
+
+import click
+
+from samebody.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "pair": ("samebody.cli.explain_pair", "why two faces are alike or not: maps of both, and in words"),
+}
+
+
+@click.group(cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Explain scores, judge the explanations, look into errors."""
