@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from samebody.lab.train import augment as _augment
 from samebody.lab.train import backbones as _backbones
 from samebody.lab.train import losses as _losses
 from samebody.lab.train import samplers as _samplers
@@ -9,4 +10,4 @@ from samebody.lab.train.task import augmentations, backbones, losses, samplers
 
 __all__ = ["augmentations", "backbones", "losses", "samplers"]
 
-_ = (_backbones, _losses, _samplers)
+_ = (_augment, _backbones, _losses, _samplers)
