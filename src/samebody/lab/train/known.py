@@ -7,6 +7,7 @@ import importlib.util
 
 TASKS = {
     "classify": "samebody.lab.train.classify",
+    "iris-segment": "samebody.lab.train.iris_segment",
 }
 """Task to the module that registers it."""
 
