@@ -32,6 +32,11 @@ class Backbone(Part):
         """Features [n, width] of the last map."""
         raise TypeError(f"{type(self).__name__} pools nothing")
 
+    def maps_and_features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Maps and feature vector of one pass."""
+        maps = self.features(x)
+        return maps, self.pooled(maps[-1])
+
     def forward(self, x: Tensor) -> Tensor:
         """Features [n, width], not normalised."""
         return self.pooled(self.features(x)[-1])

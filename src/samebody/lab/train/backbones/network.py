@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
 from samebody.lab.train.backbones.base import Backbone
+from samebody.lab.train.task import backbones
 
 
 class MapHead(nn.Module):
@@ -34,6 +36,18 @@ class MapHead(nn.Module):
         return answer
 
 
+def build(parts: Mapping[str, Any]) -> Backbone:
+    """The backbone of a recipe's ``network`` entry: ``name`` and its parameters.
+
+    Raises:
+        UsageError: there is none of that name.
+        ConfigError: a parameter is unknown or out of bounds.
+    """
+    own = dict(parts)
+    backbone: Backbone = backbones[str(own.pop("name", ""))](**own)
+    return backbone
+
+
 class Network(nn.Module):
     """Backbone, heads on its feature vector, heads on its maps; answers an Output.
 
@@ -56,8 +70,7 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """``embedding`` [n, d], one entry per head, one per map head."""
-        maps = self.backbone.features(x)
-        embedding = self.backbone.pooled(maps[-1])
+        maps, embedding = self.backbone.maps_and_features(x)
         output = {"embedding": embedding}
         output.update({name: head(embedding) for name, head in self.heads.items()})
         output.update({name: head(maps) for name, head in self.map_heads.items()})
