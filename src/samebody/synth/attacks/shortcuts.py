@@ -63,13 +63,33 @@ def probe(pairs: Sequence[Pair], *, folds: int = 5, seed: int = 0) -> ShortcutRe
             f"{len(pairs)} pairs in {folds} folds are too few to find a shortcut.",
             hint="Give 20 pairs and 2 folds or more.",
         )
-    x = np.array([features(shot) for pair in pairs for shot in (pair.bona_fide, pair.attack)])
-    y = np.tile([0.0, 1.0], len(pairs))
-    fold = np.repeat(np.random.default_rng(seed).permutation(len(pairs)) % folds, 2)
+    return probe_features(
+        np.array([features(shot) for pair in pairs for shot in (pair.bona_fide, pair.attack)]), folds=folds, seed=seed
+    )
+
+
+def probe_features(x: NDArray[np.float64], *, folds: int = 5, seed: int = 0) -> ShortcutReport:
+    """:func:`probe` on :func:`features` that were kept when the pairs were made.
+
+    Args:
+        x: (2 n, 7): row 2k the bona fide twin of pair k, row 2k + 1 its attack.
+        folds, seed: as :func:`probe`.
+
+    Raises:
+        AttackInputError: as :func:`probe`.
+    """
+    pairs = len(x) // 2
+    if pairs < 20 or folds < 2:
+        raise AttackInputError(
+            f"{pairs} pairs in {folds} folds are too few to find a shortcut.",
+            hint="Give 20 pairs and 2 folds or more.",
+        )
+    y = np.tile([0.0, 1.0], pairs)
+    fold = np.repeat(np.random.default_rng(seed).permutation(pairs) % folds, 2)
     alone = {name: cross_validated(x[:, [index]], y, fold) for index, name in enumerate(FEATURES)}
     scores = left_out_scores(x, y, fold)
     interval = _interval(scores, y, fold, np.random.default_rng(seed))
-    return ShortcutReport(mean_area(scores, y, fold), interval, alone, len(pairs))
+    return ShortcutReport(mean_area(scores, y, fold), interval, alone, pairs)
 
 
 def left_out_scores(
