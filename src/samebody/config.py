@@ -54,6 +54,12 @@ class Settings(BaseSettings):
         description="folders with your own policies",
     )
     mirror_dir: Path | None = Field(default=None, description="folder filled by `samebody models pull --mirror`")
+    trusted_keys: tuple[str, ...] = Field(
+        default=(), description="public keys whose model bundles are accepted: 64 hex digits each, or a .pub file"
+    )
+    require_signed_models: bool = Field(
+        default=False, description="open no model of your own that was not signed by a trusted key"
+    )
     offline: bool = Field(default=False, description="never open a network connection")
     network_timeout: float = Field(default=10.0, gt=0, le=600, description="seconds to connect, and between two bytes")
     threads: int = Field(default=0, ge=0, description="threads per model session; 0 = the cores this process may use")

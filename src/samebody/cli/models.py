@@ -1,4 +1,4 @@
-"""``samebody models``: list, show, pull and check model records."""
+"""``samebody models``: list, show, pull, check and add model records."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from samebody.cli.models_add import command as add_command
 from samebody.cli.models_card import command as card_command
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ _WIDE = 110
 
 @click.group()
 def command() -> None:
-    """List, show, pull and check the records of models, example photographs and fonts; write model cards."""
+    """List, show, pull, check and add the records of models, example photographs and fonts; write model cards."""
 
 
+command.add_command(add_command)
 command.add_command(card_command)
 
 

@@ -203,6 +203,8 @@ def _read_folders(folders: tuple[Path, ...], *, bundled: bool) -> tuple[dict[str
     mistakes: list[str] = []
     for folder in folders:
         for path in sorted(folder.rglob("*.toml")):
+            if any(part.startswith(".") for part in path.relative_to(folder).parts):
+                continue  # a bundle that is being added
             record, found = _read_record(path, bundled=bundled)
             mistakes += found
             if record is None:

@@ -53,6 +53,36 @@ class DerivationError(ResourceError):
     code = "models.derivation"
 
 
+class BundleError(InputError):
+    """A bundle does not hold together: files missing, unknown, changed, outside of it, or too large."""
+
+    code = "models.bundle"
+
+
+class BundleChangedError(BundleError):
+    """A file of a bundle, or of a record that was installed from one, is not the one that was signed."""
+
+    code = "models.bundle_changed"
+
+
+class SignatureError(BundleError):
+    """A bundle is not signed, or its signature does not fit."""
+
+    code = "models.signature"
+
+
+class UntrustedKeyError(SignatureError):
+    """A bundle is signed by a key that the settings do not trust."""
+
+    code = "models.untrusted_key"
+
+
+class ModelExistsError(UsageError):
+    """There is a record of that id with other weights, or a bundled one."""
+
+    code = "models.exists"
+
+
 class PullError(ResourceError):
     """No source of a record gave its file; subclasses say what stood in the way."""
 

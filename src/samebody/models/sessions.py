@@ -49,6 +49,7 @@ def weights_path(record: ModelRecord, settings: Settings | None = None) -> Path:
         WeightsMissingError: when it is not on this machine; the hint names the command that brings it.
         WeightsCorruptError: when the file is not the one the record names.
     """
+    _require_signature(record, settings or load_settings())
     path = locate(record, settings)
     stat = path.stat()
     key = (str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino, record.run_sha256)
@@ -131,8 +132,10 @@ def open_session(
 
     Raises:
         WeightsMissingError, WeightsCorruptError, UnsafeWeightsError: the file is missing, changed or no ONNX.
+        BundleError: the settings ask for signed models, and this one is not signed by a trusted key, or was changed.
     """
     settings = settings or load_settings()
+    _require_signature(record, settings)
     _require_run_format(record, "onnx")
     count = threads or settings.session_threads
     key = (record.run_sha256, count)
@@ -167,6 +170,7 @@ def open_tflite(record: ModelRecord, settings: Settings | None = None, *, thread
     from ai_edge_litert.interpreter import Interpreter
 
     settings = settings or load_settings()
+    _require_signature(record, settings)
     _require_run_format(record, "tflite")
     count = threads or settings.session_threads
     cache: dict[tuple[str, int], Interpreter] = _interpreters.__dict__.setdefault("cache", {})
@@ -284,6 +288,14 @@ def _without_greeting() -> Iterator[None]:
                     os.write(2, b"".join(rest))
     finally:
         os.close(kept)
+
+
+def _require_signature(record: ModelRecord, settings: Settings) -> None:
+    """Where the settings ask for it, a model of one's own is opened only as it was signed by a trusted key."""
+    if settings.require_signed_models and not record.bundled:
+        from samebody.models.bundle_install import require_trusted
+
+        require_trusted(record, settings)
 
 
 def _require_run_format(record: ModelRecord, expected: str) -> None:
