@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.morph_second import SWAPS, delivered
-from benchmarks.morph_sources import Faces, draw_of
+from benchmarks.morph_sources import Faces, draw_of, in_pieces
 from samebody.attacks.deepfake_features import crop_face, features
 from samebody.errors import InputError
 from samebody.synth.attacks import Source, bona_fide, families, generator, misfit, pair
@@ -23,10 +23,10 @@ from samebody.synth.attacks.mesh import WORST_FIT
 from samebody.types import Pixels
 
 SPECIES = ("face_swap", "generated", "injection", "morph")
-PAIRS = {"train": 230, "test": 90}
+PAIRS = {"train": 180, "test": 60}
 """Pairs of each family."""
-PLAIN = {"train": 1400, "test": 700}
-SECOND = 160
+PLAIN = {"train": 900, "test": 420}
+SECOND = 100
 """Pairs of each way of the second generator."""
 
 
@@ -125,15 +125,28 @@ def _seen(pixels: Pixels, points: NDArray[np.float64], random: np.random.Generat
 
 
 def load_pictures(faces: Faces, cache: Path, *, report: Any = print) -> Pictures:
-    """Make everything once; later calls read the cache."""
-    path = cache / "deepfake.npz"
-    if not path.is_file():
-        _make(faces, path, report)
-    with np.load(path, allow_pickle=False) as stored:
-        return Pictures(**{name: stored[name] for name in stored.files})
+    """Make everything once, in pieces that a killed run keeps; later calls read the cache."""
+    train = faces.train()
+    pools = {"train": np.flatnonzero(train), "test": np.flatnonzero(~train & ~np.char.startswith(faces.people, "orl"))}
+    jobs = _jobs(faces)
+    pieces = in_pieces(cache / "deepfake", len(jobs), lambda number: _rows(faces, jobs[number], number, pools), report)
+    kinds: tuple[Any, ...] = (np.float32, np.bool_, np.str_, np.str_, np.str_, np.str_, np.int64)
+    fields = ("x", "attack", "species", "family", "person", "part", "pair")
+    return Pictures(**{name: np.array(pieces[i], kind) for i, (name, kind) in enumerate(zip(fields, kinds))})
+
+
+def _rows(faces: Faces, job: Job, number: int, pools: dict[str, NDArray[np.int64]]) -> list[tuple[Any, ...]]:
+    try:
+        found = list(made(faces, job, pools[job.part]))
+    except InputError:
+        return []
+    group = number if job.species != "plain" else -1
+    person = str(faces.people[job.source])
+    return [(vector, is_attack, job.species, job.family, person, job.part, group) for vector, is_attack in found]
 
 
 def _jobs(faces: Faces) -> list[Job]:
+    """All jobs, in an order that mixes families, so that the first pieces hold some of each."""
     train = faces.train()
     colour = np.array([not person.startswith("orl") for person in faces.people.tolist()])
     jobs: list[Job] = []
@@ -148,28 +161,4 @@ def _jobs(faces: Faces) -> list[Job]:
             for _ in range(count):
                 jobs.append(Job(part, species, family, seed, int(own[seed % len(own)])))
                 seed += 1
-    return jobs
-
-
-def _make(faces: Faces, path: Path, report: Any) -> None:
-    train = faces.train()
-    pools = {"train": np.flatnonzero(train), "test": np.flatnonzero(~train & ~np.char.startswith(faces.people, "orl"))}
-    rows: list[tuple[Any, ...]] = []
-    jobs = _jobs(faces)
-    for number, job in enumerate(jobs):
-        if number % 250 == 0:
-            report(f"pictures: {number} of {len(jobs)}", flush=True)
-        try:
-            found = list(made(faces, job, pools[job.part]))
-        except InputError:
-            continue
-        group = number if job.species != "plain" else -1
-        for vector, is_attack in found:
-            rows.append((vector, is_attack, job.species, job.family, str(faces.people[job.source]), job.part, group))
-    kinds: tuple[Any, ...] = (np.float32, np.bool_, np.str_, np.str_, np.str_, np.str_, np.int64)
-    fields = ("x", "attack", "species", "family", "person", "part", "pair")
-    columns = {name: np.array([row[i] for row in rows], kind) for i, (name, kind) in enumerate(zip(fields, kinds))}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part.npz")
-    np.savez(temporary, **columns)
-    temporary.replace(path)
+    return sorted(jobs, key=lambda job: draw_of(f"{job.part} {job.seed}"))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.morph_second import MORPHS
-from benchmarks.morph_sources import Faces
+from benchmarks.morph_sources import Faces, draw_of, in_pieces
 from samebody.synth.attacks import Source, attack, bona_fide, families, generator, misfit
 from samebody.synth.attacks.mesh import WORST_FIT
 from samebody.types import Image, Pixels
@@ -26,6 +26,8 @@ FIRST = tuple(f"first.{family}" for family in families()["morph"])
 METHODS = (*FIRST, *MORPHS)
 MOST_PICTURES = 4
 """Pictures taken of one person."""
+Job = tuple[int, str, list[int], str]
+"""Picture, morphing method (empty: none), selfies to hold the portrait against, part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,79 +101,66 @@ def morph(faces: Faces, one: int, two: int, method: str, seed: int) -> Pixels:
 
 
 def load_trials(faces: Faces, cache: Path, *, report: Any = print) -> Trials:
-    """Make everything once; later calls read the cache."""
-    path = cache / "trials.npz"
-    if not path.is_file():
-        _make(faces, path, report)
-    with np.load(path, allow_pickle=False) as stored:
-        return Trials(**{name: stored[name] for name in stored.files})
-
-
-def _make(faces: Faces, path: Path, report: Any) -> None:
+    """Make everything once, in pieces that a killed run keeps; later calls read the cache."""
     from samebody.config import load_settings
     from samebody.face import FaceAnalyser
 
     analyser = FaceAnalyser(load_settings(), threads=1)
-    train = faces.train()
-    orl = np.char.startswith(faces.people, "orl")
-    parts = np.where(orl, "orl", np.where(train, "train", "test"))
-    portraits: list[tuple[Any, ...]] = []
-    rows: list[tuple[Any, ...]] = []
+    parts = np.where(np.char.startswith(faces.people, "orl"), "orl", np.where(faces.train(), "train", "test"))
     jobs = _jobs(faces, parts)
-    for number, (source, method, selfies, part) in enumerate(jobs):
-        random = generator(number, "trial", str(faces.files[source]), method)
-        other: int | None = None
-        if method:
-            pool = np.flatnonzero((parts == part) & faces.adult)
-            other = partner(faces, source, pool, random)
-            if other is None:
-                continue
-            pair = (source, other) if random.random() < 0.5 else (other, source)
-            pixels = morph(faces, *pair, method, number)
-        elif random.random() < 0.5:
-            pixels = bona_fide(Source(faces.pixels(source)), seed=number, camera=False).pixels
-        else:
-            pixels = faces.pixels(source)
-        found = _seen(analyser, document_chain(pixels, random))
-        if number % 250 == 0:
-            report(f"portraits: {number} of {len(jobs)}", flush=True)
-        if found is None:
-            continue
-        portraits.append(found)
-        who = "" if other is None else str(faces.people[other])
-        rows += [(len(portraits) - 1, selfie, method, str(faces.people[selfie]), who, part) for selfie in selfies]
-    columns = {
-        "vectors": np.array([row[0] for row in portraits], np.float32),
-        "points": np.array([row[1] for row in portraits], np.float32),
-        "pose": np.array([row[2] for row in portraits], np.float32),
-    }
+    order = sorted(range(len(jobs)), key=lambda number: draw_of(f"trial {number}"))
+    made = in_pieces(
+        cache / "trials", len(jobs), lambda place: _portrait(faces, analyser, parts, order[place], jobs), report
+    )
+    vectors, points, pose, jobs_made, partners = (np.array(column) for column in made)
+    rows: list[tuple[Any, ...]] = []
+    for place, (number, who) in enumerate(zip(jobs_made.tolist(), partners.tolist())):
+        _, method, selfies, part = jobs[number]
+        rows += [(place, selfie, method, str(faces.people[selfie]), who, part) for selfie in selfies]
     kinds: tuple[Any, ...] = (np.int64, np.int64, np.str_, np.str_, np.str_, np.str_)
     names = ("portrait", "selfie", "method", "person", "partner", "part")
-    columns |= {name: np.array([row[i] for row in rows], kind) for i, (name, kind) in enumerate(zip(names, kinds))}
-    temporary = path.with_suffix(".part.npz")
-    np.savez(temporary, **columns)
-    temporary.replace(path)
+    columns = {name: np.array([row[i] for row in rows], kind) for i, (name, kind) in enumerate(zip(names, kinds))}
+    return Trials(vectors, points, pose, **columns)
 
 
-def _jobs(faces: Faces, parts: NDArray[np.str_]) -> list[tuple[int, str, list[int], str]]:
+def _portrait(faces: Faces, analyser: Any, parts: NDArray[np.str_], number: int, jobs: list[Job]) -> list[Any]:
+    """What is found on the portrait of one job; nothing where it cannot be made or shows no face."""
+    source, method, _, part = jobs[number]
+    random = generator(number, "trial", str(faces.files[source]), method)
+    who = ""
+    if method:
+        pool = np.flatnonzero((parts == part) & faces.adult)
+        other = partner(faces, source, pool, random)
+        if other is None:
+            return []
+        who = str(faces.people[other])
+        pair = (source, other) if random.random() < 0.5 else (other, source)
+        pixels = morph(faces, *pair, method, number)
+    elif random.random() < 0.5:
+        pixels = bona_fide(Source(faces.pixels(source)), seed=number, camera=False).pixels
+    else:
+        pixels = faces.pixels(source)
+    found = _seen(analyser, document_chain(pixels, random))
+    return [] if found is None else [(*found, number, who)]
+
+
+def _jobs(faces: Faces, parts: NDArray[np.str_]) -> list[Job]:
     """Portraits to make: (picture, method, selfies to hold against it, part); the second generator only in tests."""
     people = defaultdict(list)
     for index in np.flatnonzero(faces.adult).tolist():
         people[str(faces.people[index])].append(index)
-    jobs: list[tuple[int, str, list[int], str]] = []
+    jobs: list[Job] = []
     for place, (_, pictures) in enumerate(sorted(people.items())):
         if len(pictures) < 2:
             continue
         part = str(parts[pictures[0]])
-        most = 6 if part == "orl" else MOST_PICTURES
-        pictures = pictures[:most]
+        pictures = pictures[:MOST_PICTURES]
         for turn, source in enumerate(pictures):
             others = [index for index in pictures if index != source]
             jobs.append((source, "", others[:3], part))
             methods = FIRST if part == "train" else METHODS
-            step = 2 if part == "train" else 3
-            for k in range(step):
-                jobs.append((source, methods[(place + turn * step + k) % len(methods)], others[:2], part))
+            for k in range(2):
+                jobs.append((source, methods[(place + 2 * turn + k) % len(methods)], others[:2], part))
     return jobs
 
 

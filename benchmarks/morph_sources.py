@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,27 @@ def _analyse(data: Path, path: Path, report: Any) -> None:
     temporary = path.with_suffix(".part.npz")
     np.savez(temporary, **columns)
     temporary.replace(path)
+
+
+def in_pieces(
+    folder: Path, count: int, rows: Callable[[int], list[tuple[Any, ...]]], report: Any, *, size: int = 250
+) -> list[list[Any]]:
+    """Columns of the rows that ``rows(0) ... rows(count - 1)`` give, kept in pieces of ``size`` calls as NPZ files.
+
+    A run that was killed goes on at the piece it was at.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    columns: list[list[Any]] = []
+    for start in range(0, count, size):
+        path = folder / f"{start:06d}.npz"
+        if not path.is_file():
+            made = [row for number in range(start, min(count, start + size)) for row in rows(number)]
+            temporary = path.with_suffix(".part.npz")
+            np.savez(temporary, **{f"c{i}": np.array(values) for i, values in enumerate(zip(*made, strict=True))})
+            temporary.replace(path)
+            report(f"{folder.name}: {min(count, start + size)} of {count}", flush=True)
+        with np.load(path, allow_pickle=False) as stored:
+            columns = columns or [[] for _ in stored.files]
+            for i, column in enumerate(columns):
+                column.extend(stored[f"c{i}"])
+    return columns

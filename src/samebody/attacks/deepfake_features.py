@@ -9,6 +9,7 @@ resampled pixels: A. Popescu and H. Farid, IEEE TSP 53 (2005).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import cv2
@@ -85,6 +86,7 @@ def features(crop: FaceCrop) -> NDArray[np.float32]:
     return np.asarray(list(_measured(crop).values()), np.float32)
 
 
+@cache
 def names() -> tuple[str, ...]:
     """Names of :func:`features`, in order."""
     oval = 64 + 40 * np.stack([np.cos(np.linspace(0, 6.2, 36)), np.sin(np.linspace(0, 6.2, 36))], axis=1)
@@ -278,8 +280,8 @@ def _periods(residual: Plane, regions: dict[str, Mask]) -> dict[str, float]:
 def _uneven(sums: NDArray[np.float32], sizes: NDArray[np.float32], period: int) -> float:
     """Deviation over mean of what falls on each place in the period."""
     phase = np.arange(len(sums)) % period
-    means = np.bincount(phase, weights=sums, minlength=period)
-    means /= np.maximum(np.bincount(phase, weights=sizes, minlength=period), 1)
+    count = np.maximum(np.bincount(phase, weights=sizes, minlength=period), 1)
+    means = np.bincount(phase, weights=sums, minlength=period) / count
     return float(means.std() / (means.mean() + 0.05))
 
 

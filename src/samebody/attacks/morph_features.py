@@ -40,17 +40,3 @@ def head_shape(points: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     scale = float((flat * centred).sum() / max(float((flat * flat).sum()), 1e-12))
     shape = (seen[list(SHAPE_POINTS)] - fixed.mean(axis=0)) @ rotation * scale
     return np.asarray(shape.ravel(), np.float32)
-
-
-def pair_tensor(
-    portrait_vector: NDArray[np.float32],
-    portrait_points: NDArray[np.floating[Any]],
-    selfie_vector: NDArray[np.float32],
-    selfie_points: NDArray[np.floating[Any]],
-) -> NDArray[np.float32]:
-    """What the model takes: (1, 2, d + :data:`SHAPE_SIZE`) float32, portrait then selfie, template then shape."""
-    rows = [
-        np.concatenate([portrait_vector, head_shape(portrait_points)]),
-        np.concatenate([selfie_vector, head_shape(selfie_points)]),
-    ]
-    return np.asarray(np.stack(rows)[None], np.float32)
