@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from samebody.errors import InputError
 from samebody.jobs import Claim, Deliveries, Delivery, LeaseLostError, Queue, Receipt, Worker, new_endpoint
-from samebody.jobs.outbox import BACKOFF, rotate_secret
+from samebody.jobs.outbox import BACKOFF, resend, rotate_secret
 from samebody.store import State, Store
 from samebody.store.audit import verify_log
 from samebody.store.errors import IllegalTransitionError, InvalidValueError, NotFoundError
@@ -281,9 +281,9 @@ def test_a_delivery_is_given_up_after_the_last_wait_and_sent_again_on_request(st
     with store.write() as tx:
         row = tx.scalars(select(WebhookDeliveryRow)).one()
         assert (row.state, row.tries, row.last_status) == ("given_up", 2, 503)
-        deliveries.resend(tx, "local", row.id, actor="key:k")
+        resend(deliveries.store, tx, "local", row.id, actor="key:k")
         with pytest.raises(NotFoundError):
-            deliveries.resend(tx, "local", "del_x", actor="key:k")
+            resend(deliveries.store, tx, "local", "del_x", actor="key:k")
     assert Deliveries(store, lambda delivery: Receipt(True, 200)).deliver_due() == 1
 
 

@@ -20,10 +20,12 @@ COMMANDS = {
     "models": ("samebody.cli.models", "list, show, pull and check model records"),
     "data": ("samebody.cli.data", "data sets: ingest, check, clean, divide, describe, erase, label"),
     "synth": ("samebody.cli.synth", "make attacks from bona fide pictures, to train and test with"),
+    "train": ("samebody.cli.train", "train a recipe: data to weights, repeatable and resumable"),
     "evaluate": ("samebody.cli.evaluate", "measure scores, templates or models to the field's standards"),
     "explain": ("samebody.cli.explain", "why a score is what it is: maps in words, judged; worst errors on one page"),
     "compare-runs": ("samebody.cli.compare_runs", "compare two evaluation runs, check release gates"),
     "policy": ("samebody.cli.policy", "list and check policies"),
+    "serve": ("samebody.cli.serve", "run the service: API, workers, webhooks"),
     "store": ("samebody.cli.store", "the service's database: upgrade, keys, retention, backup, erasure"),
     "audit": ("samebody.cli.audit", "check and export the audit log"),
 }

@@ -133,6 +133,31 @@ def rotate_secret(
     return made
 
 
+def endpoint_secrets(store: Store, tx: Session, endpoint: WebhookEndpointRow) -> tuple[bytes, ...]:
+    """The secrets an endpoint's messages are signed with: the current one, and the one before until it ends."""
+    key = store.keys.of(tx, endpoint.tenant, "tenant", endpoint.tenant)
+    sealed = [endpoint.sealed_secret]
+    if endpoint.sealed_old_secret and endpoint.old_secret_until and endpoint.old_secret_until > store.clock():
+        sealed.append(endpoint.sealed_old_secret)
+    return tuple(key.unseal(each, f"{endpoint.tenant}/webhook_endpoints/{endpoint.id}") for each in sealed)
+
+
+def resend(store: Store, tx: Session, tenant: str, delivery_id: str, *, actor: str) -> None:
+    """Try a delivery again, whatever became of it.
+
+    Raises:
+        NotFoundError.
+    """
+    done = tx.execute(
+        update(WebhookDeliveryRow)
+        .where(WebhookDeliveryRow.tenant == tenant, WebhookDeliveryRow.id == delivery_id)
+        .values(state="waiting", next_try=store.clock(), finished=None, tries=0, lease_token=None)
+    )
+    if changed_rows(done) != 1:
+        raise NotFoundError("there is no such delivery.")
+    store.audit.append(tx, tenant, actor, "webhook.resent", "webhook_delivery", delivery_id)
+
+
 class Deliveries:
     """The outbox of one store.
 
@@ -206,21 +231,6 @@ class Deliveries:
                 tx.scalars(select(WebhookDeliveryRow.id).where(WebhookDeliveryRow.state == "waiting")).all()
             )
 
-    def resend(self, tx: Session, tenant: str, delivery_id: str, *, actor: str) -> None:
-        """Try a delivery again, whatever became of it.
-
-        Raises:
-            NotFoundError.
-        """
-        done = tx.execute(
-            update(WebhookDeliveryRow)
-            .where(WebhookDeliveryRow.tenant == tenant, WebhookDeliveryRow.id == delivery_id)
-            .values(state="waiting", next_try=self.store.clock(), finished=None, tries=0, lease_token=None)
-        )
-        if changed_rows(done) != 1:
-            raise NotFoundError("there is no such delivery.")
-        self.store.audit.append(tx, tenant, actor, "webhook.resent", "webhook_delivery", delivery_id)
-
     def _take(self) -> tuple[Delivery, str] | None:
         """Lease the delivery that is due longest: its next try moves to the end of the lease."""
         store, now = self.store, self.store.clock()
@@ -248,7 +258,7 @@ class Deliveries:
                 url=endpoint.url,
                 body=body_of(message.kind, message.created, message.payload),
                 tries=row.tries,
-                secrets=self._secrets(tx, endpoint, now),
+                secrets=endpoint_secrets(store, tx, endpoint),
             )
             tx.execute(
                 update(WebhookDeliveryRow)
@@ -256,13 +266,6 @@ class Deliveries:
                 .values(lease_token=token, next_try=now + self._lease)
             )
         return delivery, token
-
-    def _secrets(self, tx: Session, endpoint: WebhookEndpointRow, now: datetime) -> tuple[bytes, ...]:
-        key = self.store.keys.of(tx, endpoint.tenant, "tenant", endpoint.tenant)
-        sealed = [endpoint.sealed_secret]
-        if endpoint.sealed_old_secret and endpoint.old_secret_until and endpoint.old_secret_until > now:
-            sealed.append(endpoint.sealed_old_secret)
-        return tuple(key.unseal(each, f"{endpoint.tenant}/webhook_endpoints/{endpoint.id}") for each in sealed)
 
     def _written(self, delivery: Delivery, token: str, receipt: Receipt) -> None:
         now, tries = self.store.clock(), delivery.tries + 1

@@ -110,12 +110,15 @@ class ApiKeys:
             raise denied
         return Principal(tenant, key_id, row.role, frozenset(row.scopes))
 
+    def use_is_due(self, tx: Session, principal: Principal) -> bool:
+        """Whether the last use that was noted is older than five minutes."""
+        row = tx.get(ApiKeyRow, (principal.tenant, principal.key_id))
+        return row is not None and (row.last_used is None or self.clock() - row.last_used > _USE_NOTED_EVERY)
+
     def note_use(self, tx: Session, principal: Principal) -> None:
         """Remember when a key was used last, to five minutes: not a write for every request."""
-        now = self.clock()
-        row = tx.get(ApiKeyRow, (principal.tenant, principal.key_id))
-        if row is not None and (row.last_used is None or now - row.last_used > _USE_NOTED_EVERY):
-            row.last_used = now
+        if self.use_is_due(tx, principal):
+            tx.get_one(ApiKeyRow, (principal.tenant, principal.key_id)).last_used = self.clock()
             tx.flush()
 
     def revoke(self, tx: Session, tenant: str, key_id: str, *, actor: str) -> None:

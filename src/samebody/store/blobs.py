@@ -31,7 +31,7 @@ class Blobs(Protocol):
         """Remove a file; one that is gone already is no error. Raises BlobError."""
         ...
 
-    def names(self) -> Iterator[tuple[str, datetime]]:
+    def names(self, folder: str = "") -> Iterator[tuple[str, datetime]]:
         """Every file, half-written ones too, with the time of its last change."""
         ...
 
@@ -84,9 +84,9 @@ class FolderBlobs:
         except OSError:
             return  # other files are in it
 
-    def names(self) -> Iterator[tuple[str, datetime]]:
+    def names(self, folder: str = "") -> Iterator[tuple[str, datetime]]:
         """See :class:`Blobs`."""
-        for path in sorted(self.folder.rglob("*")):
+        for path in sorted((self.folder / folder).rglob("*")):
             try:
                 if path.is_file():
                     yield path.relative_to(self.folder).as_posix(), datetime.fromtimestamp(path.stat().st_mtime, UTC)
@@ -143,10 +143,10 @@ class FsspecBlobs:
         except OSError as error:
             raise _failed("deleted", error) from None
 
-    def names(self) -> Iterator[tuple[str, datetime]]:
+    def names(self, folder: str = "") -> Iterator[tuple[str, datetime]]:
         """See :class:`Blobs`."""
         try:
-            found = self._files.find(self._root, detail=True)
+            found = self._files.find(f"{self._root.rstrip('/')}/{folder}".rstrip("/"), detail=True)
         except FileNotFoundError:
             return
         for path, facts in sorted(found.items()):

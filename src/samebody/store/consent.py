@@ -125,6 +125,17 @@ class Consents:
             raise NotFoundError("there is no such consent.")
         return view(row)
 
+    def require_of_case(self, tx: Session, tenant: str, consent_id: str, case_id: str) -> ConsentView:
+        """A consent, when it was given in that case.
+
+        Raises:
+            NotFoundError.
+        """
+        row = tx.get(ConsentRow, (tenant, consent_id))
+        if row is None or row.case_id != case_id:
+            raise NotFoundError("there is no such consent.")
+        return view(row)
+
     def require(
         self, tx: Session, tenant: str, purpose: str, *, case_id: str | None = None, subject_id: str | None = None
     ) -> ConsentView:

@@ -1,0 +1,115 @@
+"""``samebody serve``: the API, workers and the housekeeper on one machine, or one of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from samebody.cli.store_common import opened, store_options
+
+if TYPE_CHECKING:
+    from samebody.store.store import Store
+
+ROLES = ("all", "api", "worker", "housekeeper")
+
+
+@click.command("serve", context_settings={"help_option_names": ["-h", "--help"]})
+@store_options
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8200, show_default=True)
+@click.option("--workers", type=click.IntRange(0, 256), help="Worker processes; by default the cores, at least one.")
+@click.option("--public-url", help="How people reach the service; by default http://HOST:PORT.")
+@click.option("--role", type=click.Choice(ROLES), default="all", show_default=True, help="What this process is.")
+@click.option("--tenant", default="local", show_default=True, help="A tenant to make unless it is there.")
+def command(
+    where: str,
+    media: str | None,
+    key_file: Path | None,
+    old_keys: tuple[Path, ...],
+    host: str,
+    port: int,
+    workers: int | None,
+    public_url: str | None,
+    role: str,
+    tenant: str,
+) -> None:
+    """Run the service: REST API under /v1, workers, webhooks, retention.
+
+    On the first start it makes the store, a master key beside it when none is given, and an admin key, shown once.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the addresses of endpoints
+    public_url = public_url or os.environ.get("SAMEBODY_SERVICE_PUBLIC_URL") or f"http://{host}:{port}"
+    if role != "all":
+        with opened(where, media, key_file, old_keys) as store:
+            _run_role(store, role, host, port, public_url)
+        return
+    from samebody.service.processes import Supervisor, child_command, on_signals
+    from samebody.service.settings import load_service_settings
+    from samebody.service.setup import prepare
+
+    load_service_settings(public_url=public_url)
+    key_file = _key_file(where, key_file)
+    with opened(where, media, key_file, old_keys, create=True) as store:
+        made = prepare(store, tenant)
+    if made.admin_key is not None:
+        click.echo(f"Admin key (shown this once): {made.admin_key}")
+    options = [
+        "--store",
+        where,
+        *(("--media", media) if media else ()),
+        *(("--key-file", str(key_file)) if key_file else ()),
+    ]
+    options += [part for path in old_keys for part in ("--old-key-file", str(path))]
+    options += ["--host", host, "--port", str(port), "--public-url", public_url]
+    count = workers if workers is not None else max(1, len(os.sched_getaffinity(0)))
+    commands = {"api": child_command("api", options), "housekeeper": child_command("housekeeper", options)}
+    commands |= {f"worker {number}": child_command("worker", options) for number in range(1, count + 1)}
+    supervisor = Supervisor(commands)
+    click.echo(f"samebody serves {public_url}/v1 with {count} workers; Ctrl-C ends it.")
+    with on_signals(supervisor.stop):
+        supervisor.run()
+
+
+def _key_file(where: str, given: Path | None) -> Path | None:
+    """The master key's file: the one given, else the environment's, else one beside the store, made when missing."""
+    if given is not None or os.environ.get("SAMEBODY_MASTER_KEY_FILE") or os.environ.get("SAMEBODY_MASTER_KEY"):
+        return given
+    if "://" in where:
+        return None  # a database elsewhere needs a key that is kept elsewhere too; the store says so
+    from samebody.service.setup import key_file_of
+    from samebody.store import LocalMasterKey
+
+    path = key_file_of(Path(where))
+    if not path.exists():
+        LocalMasterKey.create_file(path)
+        click.echo(f"New master key: {path}. Keep a copy apart from the store; without it nothing can be read again.")
+    return path
+
+
+def _run_role(store: Store, role: str, host: str, port: int, public_url: str) -> None:
+    from samebody.config import load_settings
+    from samebody.service.processes import run_housekeeper, run_worker
+    from samebody.service.settings import load_service_settings
+
+    settings = load_service_settings(public_url=public_url)
+    if role == "worker":
+        run_worker(store, load_settings(threads=1))
+    elif role == "housekeeper":
+        run_housekeeper(store, settings)
+    else:
+        import uvicorn
+
+        from samebody.service.app import create_app
+
+        app = create_app(store, settings, load_settings())
+        uvicorn.run(
+            app, host=host, port=port, log_level="warning", access_log=False, server_header=False, date_header=True,
+            timeout_graceful_shutdown=20, timeout_keep_alive=15, h11_max_incomplete_event_size=64 * 1024,
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The service: REST API, workers, webhooks. Needs the extra ``samebody[service]``; started by ``samebody serve``."""

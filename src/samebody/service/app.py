@@ -1,0 +1,70 @@
+"""The API as one ASGI application: OpenAPI 3.1, everything under ``/v1``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+
+from samebody.config import Settings, load_settings
+from samebody.service import problems
+from samebody.service.limits import Gate
+from samebody.service.routes import keys, media, policies, records, reviews, sessions, system, webhooks
+from samebody.service.schemas import Problem
+from samebody.service.settings import ServiceSettings
+from samebody.service.state import Service
+from samebody.store.store import Store
+
+API_VERSION = "1.0"
+_PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {"schema": Problem.model_json_schema()}}}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, **_PROBLEM}
+    for status, text in (
+        (400, "The request cannot be fulfilled."),
+        (401, "No valid key or token."),
+        (403, "The key lacks a scope."),
+        (404, "There is no such thing, or another tenant has it."),
+        (409, "It conflicts with the state, or with an earlier request of the same Idempotency-Key."),
+        (413, "The body is too large."),
+        (422, "The request is not valid."),
+        (429, "The key has used up its requests; Retry-After says how long."),
+        (503, "Not now; Retry-After says how long."),
+    )
+}
+
+
+def create_app(store: Store, settings: ServiceSettings | None = None, runtime: Settings | None = None) -> FastAPI:
+    """The application around an open store; whoever opened the store closes it."""
+    service = Service(store, settings or ServiceSettings(), runtime or load_settings())
+    app = FastAPI(
+        title="samebody",
+        version=API_VERSION,
+        summary="Is this the same, real, unique person, and does the document belong to them?",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.service = service
+    problems.install(app)
+    api = APIRouter(prefix="/v1")
+    secured = (sessions, media, reviews, policies, webhooks, keys, records)
+    for module in secured:
+        api.include_router(module.router, responses=_PROBLEMS)
+    api.include_router(system.router)
+    app.include_router(api)
+
+    @app.middleware("http")
+    async def counted(request: Request, following: Callable[[Request], Awaitable[Response]]) -> Response:
+        begun = time.perf_counter()
+        response = await following(request)
+        route = request.scope.get("route")
+        path = getattr(route, "path", "(none)")
+        service.requests.note(path, request.method, response.status_code, time.perf_counter() - begun)
+        return response
+
+    app.add_middleware(Gate, settings=service.settings)
+    return app

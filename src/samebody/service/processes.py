@@ -1,0 +1,153 @@
+"""The processes of one machine: the API, workers and the housekeeper, started again when one dies.
+
+The parent holds no state: everything that must survive is in the store, and every child may be killed at any moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from samebody.config import Settings
+from samebody.errors import SamebodyError
+from samebody.jobs import Deliveries, Queue, Worker
+from samebody.jobs.worker import worker_name
+from samebody.service.settings import ServiceSettings
+from samebody.service.webhooks import Sender
+from samebody.service.work import VerifySession
+from samebody.service.workers import SignOfLife
+from samebody.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+GRACE = 30.0
+"""Seconds that a child has to finish what it holds before it is killed; its lease then runs out by itself."""
+LONGEST_WAIT = 30.0
+"""Seconds at most before a child that keeps dying is started again."""
+
+
+@dataclass(slots=True)
+class _Child:
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    deaths: int = 0
+    not_before: float = 0.0
+    born: float = 0.0
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Runs children until it is told to stop.
+
+    Attributes:
+        commands: command line of each child, by name.
+        poll: seconds between two looks.
+    """
+
+    commands: Mapping[str, Sequence[str]]
+    environment: Mapping[str, str] | None = None
+    poll: float = 0.2
+    _children: list[_Child] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        """Let :meth:`run` end its children and return."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Start the children, start again those that die, end them all when stopped."""
+        self._children = [_Child(name, command) for name, command in self.commands.items()]
+        try:
+            while not self._stop.is_set():
+                for child in self._children:
+                    self._look_after(child)
+                self._stop.wait(self.poll)
+        finally:
+            self._end()
+
+    def _look_after(self, child: _Child) -> None:
+        now = time.monotonic()
+        if child.process is not None:
+            status = child.process.poll()
+            if status is None:
+                if child.deaths and now - child.born > 60:
+                    child.deaths = 0
+                return
+            child.deaths += 1
+            wait = min(LONGEST_WAIT, 0.5 * 2 ** (child.deaths - 1))
+            child.process, child.not_before = None, now + wait
+            logger.warning("%s ended with status %s; started again in %.1f s", child.name, status, wait)
+        if now >= child.not_before:
+            # a session of its own, so that Ctrl-C reaches the parent alone and children finish what they hold
+            child.process = subprocess.Popen(child.command, env=self.environment, start_new_session=True)
+            child.born = now
+
+    def _end(self) -> None:
+        alive = [
+            child.process for child in self._children if child.process is not None and child.process.poll() is None
+        ]
+        for process in alive:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + GRACE
+        for process in alive:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def on_signals(stop: object) -> Iterator[None]:
+    """Call ``stop`` on SIGTERM and SIGINT while the block runs."""
+    assert callable(stop)
+    before = {each: signal.signal(each, lambda *_: stop()) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def run_worker(store: Store, runtime: Settings) -> int:
+    """Work on sessions until SIGTERM; the session in hand is finished first. Returns how many were concluded."""
+    name = worker_name()
+    handler = VerifySession(store, runtime)
+    worker = Worker(Queue(store), handler, name=name)
+    with on_signals(worker.stop), SignOfLife(store, name):
+        return worker.run()
+
+
+def run_housekeeper(store: Store, settings: ServiceSettings) -> None:
+    """Give back lost leases, send webhooks, delete on time, until SIGTERM. Several may run; they do not disturb."""
+    stop = threading.Event()
+    sender = Sender(private=settings.private_webhooks, timeout=settings.webhook_seconds)
+    deliveries, queue = Deliveries(store, sender), Queue(store)
+    swept = 0.0
+    with on_signals(stop.set), contextlib.closing(sender):
+        while not stop.is_set():
+            busy = 0
+            try:
+                queue.requeue_expired()
+                busy = deliveries.fan_out() + deliveries.deliver_due()
+                if time.monotonic() - swept >= settings.sweep_seconds:
+                    swept = time.monotonic()
+                    store.janitor.sweep()
+            except SamebodyError as error:
+                logger.warning("housekeeping: %s", error.code)
+            if not busy:
+                stop.wait(0.5)
+
+
+def child_command(role: str, options: Sequence[str]) -> list[str]:
+    """The command line of a child process."""
+    return [sys.executable, "-m", "samebody", "serve", "--role", role, *options]

@@ -1,0 +1,79 @@
+"""Readiness that tells the truth: each part is tried, not assumed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from samebody.errors import SamebodyError
+from samebody.models import catalogue, weights_path
+from samebody.service.state import Service
+from samebody.service.workers import seen_workers
+
+NEEDED = ("face/yunet", "face/sface", "face/landmarks", "face/blendshapes", "document/ppocr-rec", "document/mrz-cells")
+"""Records without whose weights no verdict can be reached."""
+
+SILENT = timedelta(seconds=30)
+"""A worker that has not been heard of for this long does not count."""
+
+Part = tuple[bool, str]
+
+
+def readiness(service: Service) -> dict[str, Part]:
+    """Each part by name: whether it works, and what is wrong in a few words."""
+    return {
+        "store": _store(service),
+        "media": _media(service),
+        "models": _models(service),
+        "workers": _workers(service),
+        "queue": _queue(service),
+    }
+
+
+def _store(service: Service) -> Part:
+    try:
+        with service.store.read() as tx:
+            tx.execute(text("SELECT 1"))
+            names = service.store.tenants.names(tx)
+            for tenant in names[:1]:
+                service.store.keys.of(tx, tenant, "tenant", tenant)
+    except SamebodyError as error:
+        return False, error.code
+    return (True, "ok") if names else (False, "there is no tenant")
+
+
+def _media(service: Service) -> Part:
+    name = ".ready"
+    try:
+        service.store.blobs.put(name, b"ready")
+        found = service.store.blobs.get(name)
+        service.store.blobs.delete(name)
+    except SamebodyError as error:
+        return False, error.code
+    return (True, "ok") if found == b"ready" else (False, "what is written is not what is read")
+
+
+def _models(service: Service) -> Part:
+    records = catalogue(service.runtime)
+    for identifier in NEEDED:
+        try:
+            weights_path(records[identifier], service.runtime)
+        except SamebodyError as error:
+            return False, f"{identifier}: {error.code}"
+    return True, "ok"
+
+
+def _workers(service: Service) -> Part:
+    alive = seen_workers(service.store, SILENT)
+    return (True, f"{alive} alive") if alive else (False, "no worker is alive")
+
+
+def _queue(service: Service) -> Part:
+    try:
+        waiting = service.queue.waiting()["submitted"]
+    except SamebodyError as error:
+        return False, error.code
+    if waiting >= service.settings.max_waiting:
+        return False, f"full: {waiting} sessions wait"
+    return True, f"{waiting} wait"

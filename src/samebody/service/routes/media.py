@@ -1,0 +1,125 @@
+"""Samples of a session: taken in sealed, shown through links that live for seconds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from samebody.capture import decode_image
+from samebody.service import schemas, views
+from samebody.service.access import Caller, anyone, needs
+from samebody.service.errors import InvalidRequestError, LinkError
+from samebody.service.once import OnceOnly
+from samebody.service.state import service_of
+from samebody.service.work import ROLES
+from samebody.store.errors import NotFoundError
+
+router = APIRouter(tags=["media"])
+SessionId = Annotated[str, Path(max_length=64)]
+PICTURES = (
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/bmp",
+    "image/tiff",
+    "image/heic",
+    "application/octet-stream",
+)
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {name: {"schema": {"type": "string", "format": "binary"}} for name in PICTURES},
+    }
+}
+
+
+async def _raw(request: Request) -> bytes:
+    return await request.body()
+
+
+@router.post("/sessions/{session_id}/media", status_code=201, response_model=schemas.Media, openapi_extra=_BODY)
+def upload_media(
+    request: Request,
+    session_id: SessionId,
+    role: Annotated[str, Query(description=f"What it is for: {', '.join(ROLES)}.")],
+    data: Annotated[bytes, Depends(_raw)],
+    once: OnceOnly,
+    who: Annotated[Caller, anyone()],
+) -> Response:
+    """Take in one picture: the body is the encoded file, kept as it is; what cannot be decoded is refused."""
+    who.require_session(session_id, "sessions:write")
+    service = service_of(request)
+    if role not in ROLES:
+        raise InvalidRequestError("a sample has no such role.", hint=f"Known: {', '.join(ROLES)}.")
+    content_type = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
+    if content_type not in PICTURES:
+        raise InvalidRequestError("a sample is sent as a picture.", hint=f"Content-Type: {', '.join(PICTURES)}.")
+    decode_image(data, limits=service.runtime.limits, role=role)
+
+    def work() -> dict[str, Any]:
+        return views.media(
+            service.store.vault.add(who.tenant, session_id, role, data, actor=who.actor, content_type=content_type)
+        )
+
+    return once.outside(who, 201, work)
+
+
+@router.get("/sessions/{session_id}/media", response_model=schemas.MediaList)
+def list_media(request: Request, session_id: SessionId, who: Annotated[Caller, anyone()]) -> dict[str, Any]:
+    """The samples of a session, oldest first: what they are, never their content."""
+    who.require_session(session_id, "sessions:read")
+    store = service_of(request).store
+    with store.read() as tx:
+        session = store.sessions.get(tx, who.tenant, session_id)
+        return {"items": [views.media(each) for each in store.vault.of_case(tx, who.tenant, session.case_id)]}
+
+
+@router.post("/sessions/{session_id}/media/{media_id}/link", response_model=schemas.Link)
+def media_link(
+    request: Request, session_id: SessionId, media_id: str, once: OnceOnly, who: Annotated[Caller, needs("media:read")]
+) -> Response:
+    """A link to a sample in plain, for one person's eyes; asking for it stands in the audit log."""
+    service = service_of(request)
+    store = service.store
+
+    def work(tx: Any) -> dict[str, Any]:
+        session = store.sessions.get(tx, who.tenant, session_id)
+        held = {each.id: each for each in store.vault.of_case(tx, who.tenant, session.case_id)}
+        if media_id not in held:
+            raise NotFoundError("there is no such sample.", hint="It may have been deleted on time.")
+        seconds = service.settings.link_seconds
+        until = store.clock().timestamp() + seconds
+        text = service.links.sign(tx, who.tenant, {"m": media_id, "c": held[media_id].content_type, "e": until})
+        store.audit.append(tx, who.tenant, who.actor, "media.shown", "session", session_id, media=media_id)
+        return {"url": f"{service.settings.public_url}/v1/media/{text}", "seconds": seconds}
+
+    return once.inside(who, 200, work)
+
+
+@router.get(
+    "/media/{link}",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}, "description": "The sample."}},
+)
+def show_media(request: Request, link: Annotated[str, Path(max_length=1000)]) -> Response:
+    """What a signed link shows, until it expires; no key is needed, nothing may keep it."""
+    service = service_of(request)
+    with service.store.read() as tx:
+        opened = service.links.open(tx, link)
+    if opened is None or not isinstance(opened[1].get("e"), int | float):
+        raise LinkError("the link is not one of this service.", hint="Ask for another one.")
+    tenant, content = opened
+    if content["e"] <= service.store.clock().timestamp():
+        raise LinkError("the link has expired.", hint="Ask for another one.")
+    return Response(
+        service.store.vault.read(tenant, content["m"]),
+        media_type=content["c"],
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Disposition": "inline",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Resource-Policy": "same-origin",
+        },
+    )

@@ -1,0 +1,42 @@
+"""What an operator may set about the service: ``SAMEBODY_SERVICE_...`` or the options of ``samebody serve``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from samebody.errors import ConfigError
+
+
+class ServiceSettings(BaseSettings):
+    """Limits and addresses of the service. Unknown names are refused."""
+
+    model_config = SettingsConfigDict(env_prefix="SAMEBODY_SERVICE_", extra="forbid", frozen=True)
+
+    public_url: str = Field(default="http://127.0.0.1:8200", description="how people reach the capture page")
+    max_body: int = Field(default=64 * 2**20, ge=1024, description="bytes of one request")
+    body_seconds: float = Field(default=60, gt=0, description="from the first to the last byte of a request")
+    max_requests: int = Field(default=64, ge=1, description="requests answered at the same time; more get 503")
+    max_waiting: int = Field(default=1000, ge=1, description="submitted sessions that wait; more get 503")
+    check_slots: int = Field(default=1, ge=1, description="stateless checks computed at the same time")
+    rate: float = Field(default=600, gt=0, description="requests a key may send in a minute")
+    token_minutes: int = Field(default=60, ge=1, le=1440, description="life of a client token")
+    link_seconds: int = Field(default=120, ge=1, le=3600, description="life of a signed media link")
+    private_webhooks: bool = Field(default=False, description="allow endpoints on private and loopback addresses")
+    webhook_seconds: float = Field(default=15, gt=0, le=60, description="wait for an endpoint's answer")
+    sweep_seconds: float = Field(default=60, gt=0, description="between two sweeps of retention")
+
+
+def load_service_settings(**arguments: Any) -> ServiceSettings:
+    """Settings with ``arguments`` on top of the environment; None is ignored.
+
+    Raises:
+        ConfigError: with every mistake named at once.
+    """
+    try:
+        return ServiceSettings(**{name: value for name, value in arguments.items() if value is not None})
+    except ValidationError as error:
+        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"the settings of the service are not usable: {mistakes}.") from None

@@ -1,0 +1,73 @@
+"""What the routes share: store, settings, signers, the models that are loaded when first asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+from fastapi import Request
+
+from samebody.config import Settings
+from samebody.jobs import Queue
+from samebody.service.errors import BusyError
+from samebody.service.limits import RateLimiter
+from samebody.service.metrics import Requests
+from samebody.service.settings import ServiceSettings
+from samebody.service.tokens import Signer
+from samebody.store.store import Store
+
+if TYPE_CHECKING:
+    from samebody.pipeline import Verifier
+
+
+class Service:
+    """One process of the API.
+
+    Args:
+        store: opened; closed by whoever opened it.
+        settings: of the service; ``runtime``: of the pipeline.
+    """
+
+    def __init__(self, store: Store, settings: ServiceSettings, runtime: Settings) -> None:
+        self.store, self.settings, self.runtime = store, settings, runtime
+        self.client_tokens, self.links = Signer(store, "client"), Signer(store, "media")
+        self.cursors = Signer(store, "cursor")
+        self.queue = Queue(store)
+        self.requests = Requests()
+        self.rates = RateLimiter(settings.rate)
+        self._checks = threading.BoundedSemaphore(settings.check_slots)
+        self._loading = threading.Lock()
+
+    @cached_property
+    def _verifier(self) -> Verifier:
+        from samebody.pipeline import Verifier
+
+        return Verifier(self.runtime)
+
+    @property
+    def verifier(self) -> Verifier:
+        """The pipeline with its models loaded; the first caller waits for that."""
+        with self._loading:
+            return self._verifier
+
+    @contextmanager
+    def check_slot(self) -> Iterator[Verifier]:
+        """Compute a stateless check, at most ``check_slots`` at the same time.
+
+        Raises:
+            BusyError: all are taken for longer than a second.
+        """
+        if not self._checks.acquire(timeout=1.0):
+            raise BusyError("all slots for checks are taken.", hint="Try again in a moment, or create sessions.")
+        try:
+            yield self.verifier
+        finally:
+            self._checks.release()
+
+
+def service_of(request: Request) -> Service:
+    """The service a request came to."""
+    return cast(Service, request.app.state.service)
