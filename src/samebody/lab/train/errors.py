@@ -1,4 +1,4 @@
-"""The typed errors of training: recipes that do not parse, runs that do not fit together, losses that are no numbers."""
+"""The typed errors of training: recipes that do not parse, runs that do not fit, losses that are no numbers."""
 
 from __future__ import annotations
 

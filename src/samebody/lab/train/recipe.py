@@ -1,4 +1,4 @@
-"""Recipes: everything that decides a training run, in one YAML file, checked as a whole with the line of each mistake."""
+"""Recipes: all that decides a training run, in one YAML file, checked as a whole with the line of each mistake."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Recipe(Entry):
     task: Part
     network: Mapping[str, Any]
     losses: tuple[LossPart, ...] = Field(min_length=1)
-    sampler: Part | None = Field(default=None, description="without: every sample once, shuffled, again and again")
+    sampler: Part = Part(name="uniform")
     augment: tuple[Part, ...] = ()
     domain: tuple[Part, ...] = Field(default=(), description="wrappers of the network, applied in order")
     teacher: Part | None = None
