@@ -8,6 +8,9 @@ from samebody.cli.lazy import LazyGroup
 
 COMMANDS = {
     "pair": ("samebody.cli.explain_pair", "why two faces are alike or not: maps of both, and in words"),
+    "picture": ("samebody.cli.explain_picture", "why a detector scores a picture as it does"),
+    "judge": ("samebody.cli.explain_judge", "judge the explanations: deletion and insertion against random maps"),
+    "sanity": ("samebody.cli.explain_sanity", "does a method find planted evidence, does it look at the model"),
 }
 
 

@@ -91,10 +91,10 @@ class _Sampled(Method):
             progress(done, wanted.masks)
             yield masks, found
 
-    def _map(self, values: NDArray[np.float64], score: float) -> Saliency:
+    def _map(self, values: NDArray[np.float64], score: float, noise: float) -> Saliency:
         """The result, with everything that determines it."""
         settings = self.parameters.model_dump(exclude={"batch"})
-        return Saliency(values.astype(np.float32), self.name, score, self.parameters.masks + 1, settings)
+        return Saliency(values.astype(np.float32), self.name, score, self.parameters.masks + 1, noise, settings)
 
 
 @methods.register("rise")
@@ -113,16 +113,24 @@ class Rise(_Sampled):
         require_picture(picture)
         weighted = np.zeros(picture.shape[:2])
         seen = np.zeros(picture.shape[:2])
-        total = 0.0
+        squares = 0.0
+        total = total_square = 0.0
         whole = float(asked(score, picture[None])[0])
         for masks, found in self._scored(score, picture, progress):
             # the whole picture's score is taken off first: sums of small numbers lose no digits
             weighted += np.einsum("n,nhw->hw", found - whole, masks.astype(np.float64))
             seen += masks.sum(axis=0, dtype=np.float64)
+            squares += float(np.square(masks, dtype=np.float64).mean(axis=(1, 2)).sum())
             total += float((found - whole).sum())
-        mean = total / self.parameters.masks
+            total_square += float(((found - whole) ** 2).sum())
+        count = self.parameters.masks
+        mean = total / count
         values = np.divide(weighted, seen, out=np.full(seen.shape, mean), where=seen > 0) - mean
-        return self._map(values, whole)
+        # without an effect, scores and masks are independent; the value is their covariance over the mask's mean
+        spread = max(total_square / count - mean**2, 0.0)
+        often = float(seen.mean()) / count
+        noise = np.sqrt(spread * max(squares / count - often**2, 0.0) / count) / max(often, 1e-9)
+        return self._map(values, whole, float(noise))
 
 
 @methods.register("corrrise")
@@ -159,7 +167,7 @@ class CorrRise(_Sampled):
         usable = spread > 1e-18 * count**2
         correlation = np.zeros(shape)
         correlation[usable] = covariance[usable] / np.sqrt(spread[usable])
-        return self._map(np.clip(correlation, -1, 1), whole)
+        return self._map(np.clip(correlation, -1, 1), whole, 1 / np.sqrt(count))
 
 
 @methods.register("occlusion")
@@ -214,7 +222,7 @@ class Occlusion(Method):
                 progress(done, count)
             values += drops / covers
         settings = wanted.model_dump(mode="json", exclude={"batch"})
-        return Saliency((values / len(by_size)).astype(np.float32), self.name, whole, count + 1, settings)
+        return Saliency((values / len(by_size)).astype(np.float32), self.name, whole, count + 1, 0.0, settings)
 
 
 def windows(shape: tuple[int, int], size: float, step: float) -> list[tuple[int, int, int]]:

@@ -24,6 +24,7 @@ class Saliency:
         method: name of the method.
         score: of the whole picture.
         evaluations: pictures that were scored.
+        noise: standard error of a value where the pixel has no effect at all; 0 for methods without chance.
         parameters: of the method, with its seed: the same parameters give the same map.
     """
 
@@ -31,6 +32,7 @@ class Saliency:
     method: str
     score: float
     evaluations: int
+    noise: float = 0.0
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,6 +64,7 @@ class Saliency:
             "method": self.method,
             "score": self.score,
             "evaluations": self.evaluations,
+            "noise": self.noise,
             "parameters": dict(self.parameters),
             "height": self.values.shape[0],
             "width": self.values.shape[1],
@@ -88,6 +91,7 @@ class Saliency:
                 str(data["method"]),
                 float(data["score"]),
                 int(data["evaluations"]),
+                float(data["noise"]),
                 dict(data["parameters"]),
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -181,3 +181,9 @@ def rank_correlation(one: Saliency, two: Saliency) -> float:
     if np.ptp(one.values) == 0 or np.ptp(two.values) == 0:
         return 0.0
     return float(spearmanr(one.values.ravel(), two.values.ravel()).statistic)
+
+
+def pointing_score(method: Method, pictures: int, seed: int = 0) -> int:
+    """In how many of ``pictures`` planted pictures the map of ``method`` points at the evidence."""
+    cases = [planted(seed + number) for number in range(pictures)]
+    return sum(pointing_game(method.explain(case.score, case.picture), case.region) for case in cases)

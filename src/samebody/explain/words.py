@@ -15,6 +15,8 @@ CAVEAT = (
     "The map says which parts of the picture move the score of this model. It does not say whether the score is right, "
     "and it is no evidence about the person."
 )
+NOISE = 2.0
+"""Values below so many standard errors of a pixel without effect count neither for nor against."""
 DENSE = 1.25
 """A part is named when its share of the evidence is at least so many times its share of the picture."""
 BACKGROUND_SHARE = 0.3
@@ -44,8 +46,13 @@ class RegionShare:
 
 
 def region_shares(saliency: Saliency, regions: Mapping[str, NDArray[np.bool_]]) -> tuple[RegionShare, ...]:
-    """Shares of each part, in the order of ``regions``; parts that lie outside the picture have none."""
-    supporting, opposing = saliency.supporting.astype(np.float64), saliency.opposing.astype(np.float64)
+    """Shares of each part, in the order of ``regions``; parts that lie outside the picture have none.
+
+    Values that chance alone would give (below :data:`NOISE` standard errors) are left out: a large background full of
+    noise would otherwise outweigh two small eyes.
+    """
+    values = np.where(np.abs(saliency.values) > NOISE * saliency.noise, saliency.values, 0).astype(np.float64)
+    supporting, opposing = np.maximum(values, 0), np.maximum(-values, 0)
     all_support, all_oppose = supporting.sum(), opposing.sum()
     return tuple(
         RegionShare(
@@ -70,8 +77,8 @@ def describe(
         judged: a sentence that says how good this map is, where it was judged.
     """
     said = [f"The {what} is {saliency.score:.3f}."]
-    if not np.any(saliency.values):
-        said.append("Nothing that was covered changed it: the map is empty and explains nothing.")
+    if not np.any(np.abs(saliency.values) > NOISE * saliency.noise):
+        said.append("Nothing that was covered changed it more than chance does: the map explains nothing.")
         return (*said, CAVEAT)
     if shares:
         named = sorted((share for share in shares if share.density >= DENSE), key=lambda share: -share.support)[:3]
