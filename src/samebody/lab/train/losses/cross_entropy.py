@@ -74,6 +74,25 @@ class Balanced(PartLoss):
         return values if self.class_weights is None else values * self.class_weights[label]
 
 
+@losses.register("focal")
+class Focal(Balanced):
+    """(1 - p)^gamma * cross-entropy, p the probability of the right class; easy samples fade out.
+
+    Lin, Goyal, Girshick, He, Dollar: Focal loss for dense object detection (ICCV 2017), equation 4.
+    """
+
+    class Parameters(Balanced.Parameters):
+        """Those of all losses over logits, and the exponent."""
+
+        gamma: float = Field(default=2.0, ge=0, le=10, description="0 is plain cross-entropy")
+
+    def of_label(self, logits: Tensor, label: Tensor) -> Tensor:
+        """The loss of each sample, float [n]."""
+        entropy = functional.cross_entropy(logits, label, reduction="none")
+        missed = -torch.expm1(-entropy)  # 1 - p without cancellation
+        return missed.clamp_min(1e-12) ** self.options.gamma * entropy
+
+
 @losses.register("cross-entropy")
 class CrossEntropy(Balanced):
     """Cross-entropy of ``logits`` [n, classes] and ``label`` int64 [n], with label smoothing (Szegedy et al. 2016)."""

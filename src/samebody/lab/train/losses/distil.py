@@ -37,6 +37,28 @@ class DistilFeatures(PartLoss):
         return self.options.cosine * cosine + self.options.distance * distance
 
 
+@losses.register("distil-logits")
+class DistilLogits(PartLoss):
+    """temperature^2 * KL(teacher || student) of the softened classes.
+
+    Hinton, Vinyals, Dean: Distilling the knowledge in a neural network (2015), section 2.
+    """
+
+    class Parameters(stage.Parameters):
+        """Names and temperature."""
+
+        output: str = Field(default="logits", description="name of the network's answer")
+        target: str = Field(default="teacher_logits", description="name of the teacher's logits in the batch")
+        temperature: float = Field(default=2.0, gt=0, le=100)
+
+    def each(self, output: Output, batch: Batch) -> Tensor:
+        """The loss of each sample, float [n]."""
+        heat = self.options.temperature
+        student = functional.log_softmax(self.output(output, self.options.output) / heat, dim=1)
+        teacher = functional.log_softmax(self.target(batch, self.options.target).to(student.dtype) / heat, dim=1)
+        return heat * heat * (teacher.exp() * (teacher - student)).sum(1)
+
+
 @losses.register("distil-relations")
 class DistilRelations(PartLoss):
     """Relations within the batch are those of the teacher: distances, angles, similarities.

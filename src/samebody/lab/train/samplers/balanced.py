@@ -46,8 +46,8 @@ class Balanced(PartSampler):
 
     def __init__(self, columns: Columns, **parameters: Any) -> None:
         super().__init__(columns, **parameters)
-        names: tuple[str, ...] = self.parameters.by  # type: ignore[attr-defined]
-        self._cells = [Passes(members, key) for key, members in enumerate(cells_of(columns, names))]
+        cells = cells_of(columns, self.options.by)
+        self._cells = [Passes(members, key) for key, members in enumerate(cells)]
 
     def indices(self, step: int, size: int, seed: int) -> NDArray[np.int64]:
         """int64 [size]: the samples of ``step``, shuffled within the step."""

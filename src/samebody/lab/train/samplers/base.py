@@ -49,8 +49,11 @@ class Passes:
 class PartSampler(stage.Stage):
     """Base of the samplers: columns first, then declared parameters; no memory unless a subclass has one."""
 
+    options: Any
+
     def __init__(self, columns: Columns, **parameters: Any) -> None:
         super().__init__(**parameters)
+        self.options = self.parameters
         self.columns = columns
         self.count = len(next(iter(columns.values())))
 
