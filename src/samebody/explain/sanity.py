@@ -18,7 +18,8 @@ from samebody.config import Settings
 from samebody.explain.methods import Method
 from samebody.explain.saliency import Saliency
 from samebody.explain.score import PairScore, Progress, silent
-from samebody.models import ModelRecord, preprocess_images
+from samebody.models import ModelRecord
+from samebody.models.contracts import preprocess_images
 from samebody.models.sessions import read_weights
 from samebody.types import Pixels
 

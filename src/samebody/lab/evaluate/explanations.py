@@ -128,8 +128,8 @@ def judgement_text(found: Judgement, *, model: str, dataset: str) -> str:
 
 
 INTRODUCTION = (
-    "Deletion covers the pixels that a map calls most supporting first and watches the score fall; the area under",
-    "the curve is low for a good map. Insertion shows them first on a blurred picture; the area is high for a good map.",
+    "Deletion covers the pixels that a map calls most supporting first and watches the score fall; the area below",
+    "the curve is low for a good map. Insertion shows them first on a blurred picture; a good map has a high area.",
     "Gains are over a smooth random map, case by case; above 0 is better. A map is worth little where it does not also",
     "beat edges, and a hill in the middle of the picture, which know nothing of the model.",
 )
