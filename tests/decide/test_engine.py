@@ -36,6 +36,7 @@ def finding(check: str, outcome: Outcome = P, **changes: Any) -> Finding:
         "model_ids": MODELS.get(check, ()),
         "operating_point": point() if check == "face.match" else None,
         "score": 80.0 if check.endswith(".quality") else None,
+        "details": {"validated": "real"} if check == "selfie.liveness" else {},
     }
     return Finding(check, outcome, **{**defaults, **changes})
 
@@ -104,6 +105,30 @@ def test_with_a_liveness_check_default_accepts_in_full() -> None:
     assert (verdict.decision, verdict.headline) == (Decision.ACCEPT, "accept")
 
 
+@pytest.mark.parametrize("ground", ["synthetic", "none", None])
+def test_a_liveness_check_not_validated_on_real_attacks_never_accepts_by_itself(ground: str | None) -> None:
+    details = {} if ground is None else {"validated": ground}
+    findings = [*case(), finding("selfie.liveness", P, details=details)]
+    verdict = run("default", findings)
+    assert verdict.decision is Decision.REVIEW
+    assert [reason.code for reason in verdict.reasons] == ["decide.pad_not_validated"]
+    assert verdict.finding("selfie.liveness").outcome is U
+    layer = verdict.assurance[-1]
+    assert (layer.status, layer.validated) == ("unsure", ground or "none")
+    assert layer.note == "Present, not validated on real attacks."
+    assert layer.checks == ("selfie.liveness",)
+    assert run("strict", findings).decision is Decision.REVIEW
+
+    allowing = load_policy("default").model_copy(update={"allow_unvalidated_pad": True})
+    verdict = run(allowing, findings)
+    assert (verdict.decision, verdict.headline) == (Decision.ACCEPT, "accept")
+    assert [reason.code for reason in verdict.reasons] == ["decide.pad_not_validated"]
+    assert verdict.assurance[-1].note == "Present, not validated on real attacks."
+    attack = [*case(), finding("selfie.liveness", F, details=details)]
+    assert run(allowing, attack).decision is run("default", attack).decision is Decision.REVIEW
+    assert run("strict", attack).decision is Decision.REJECT
+
+
 @pytest.mark.parametrize(
     ("outcomes", "decision", "headline"),
     [
@@ -168,7 +193,7 @@ def test_one_table_over_every_outcome_of_five_layers() -> None:
         "document.dates": {F: "reject", U: "review", N: "review"},
         "document.forgery.recapture": {F: "review", U: "review", N: "review"},
         "face.match": {F: "reject", U: "review", N: "review"},
-        "selfie.liveness": {F: "reject", U: "review", N: "review"},
+        "selfie.liveness": {F: "review", U: "review", N: "review"},
     }
     others = [f for f in case() if f.check not in checks and f.check != "document.forgery.ghost"]
     seen = set()

@@ -20,7 +20,9 @@ def run(*arguments: str) -> tuple[int, str]:
 
 def test_check_reports_every_mistake_at_once_and_exits_65(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text(policy_text("default")[0].replace("retry", "rety").replace("version: 1", "version: x"), "utf-8")
+    text = policy_text("default")[0].replace("retry", "rety").replace("version: 1", "version: x")
+    text = text.replace("\nversion: 2", "\nversion: x")
+    file.write_text(text, "utf-8")
     code, output = run("check", str(file))
     assert code == 65
     assert "layers.capture.on_failure" in output and "checks.document.page.on_failure" in output

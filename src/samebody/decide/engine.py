@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from samebody.decide import wording
-from samebody.decide.policy import LAYERS, SEVERITY, Layer, Policy
+from samebody.decide.policy import LAYERS, SEVERITY, Layer, Policy, layer_of
 from samebody.types import (
     Decision,
     Finding,
@@ -189,6 +189,8 @@ def _with_objections(policy: Policy, finding: Finding) -> Finding:
         objection = _operating_point_objection(policy, finding.operating_point)
         if objection:
             return replace(finding, outcome=Outcome.UNSURE, reasons=(objection, *finding.reasons))
+    if _unvalidated_pass(finding) and not policy.allow_unvalidated_pad:
+        return replace(finding, outcome=Outcome.UNSURE, reasons=(_NOT_VALIDATED, *finding.reasons))
     role, _, kind = finding.check.rpartition(".")
     minimum = policy.minimum_quality.get(role)
     below = kind == "quality" and minimum is not None and finding.score is not None and finding.score < minimum
@@ -198,6 +200,18 @@ def _with_objections(policy: Policy, finding: Finding) -> Finding:
         reason = Reason("decide.quality_below_policy", message, advice)
         return replace(finding, outcome=Outcome.FAIL, reasons=(*finding.reasons, reason))
     return finding
+
+
+_NOT_VALIDATED = Reason(
+    "decide.pad_not_validated",
+    "The picture passed the check for prints, screens and masks, whose error rates were not measured on real attacks.",
+)
+
+
+def _unvalidated_pass(finding: Finding) -> bool:
+    """Whether a liveness check passed without error rates on real attacks behind it."""
+    passed = layer_of(finding.check) == "liveness" and finding.outcome is Outcome.PASS
+    return passed and finding.details.get("validated") != "real"
 
 
 def _operating_point_objection(policy: Policy, point: OperatingPoint | None) -> Reason | None:
@@ -290,7 +304,7 @@ def _assure(name: str, layer: Layer, judged: Sequence[Judged]) -> LayerAssurance
         status=status,
         checks=tuple(entry.finding.check for entry in ran),
         validated=_validated(name, ran),
-        note=_note(status, layer, ran),
+        note=_note(name, status, layer, ran),
     )
 
 
@@ -312,11 +326,13 @@ def _validated(layer: str, ran: Sequence[Judged]) -> Literal["real", "synthetic"
     return ranked[min(said, default=0)]
 
 
-def _note(status: LayerStatus, layer: Layer, ran: Sequence[Judged]) -> str:
+def _note(name: str, status: LayerStatus, layer: Layer, ran: Sequence[Judged]) -> str:
     if status == "waived":
         return "The policy does not ask for this layer."
     if status == "absent":
         return "No check of this layer ran."
+    if name == "liveness" and _validated(name, ran) != "real":
+        return "Present, not validated on real attacks."
     points = [entry.finding.operating_point for entry in ran if entry.finding.operating_point is not None]
     if any(point.extrapolated for point in points):
         return "The operating point lies beyond the measured tail: it is extrapolated."
@@ -347,6 +363,8 @@ def _reasons(entry: Judged) -> tuple[Reason, ...]:
 
 def _operating_point_notes(ordered: Sequence[Judged]) -> Iterator[Reason]:
     for entry in ordered:
+        if _unvalidated_pass(entry.finding):  # the policy allows it; the verdict still says so
+            yield _NOT_VALIDATED
         point = entry.finding.operating_point
         if point is None:
             continue

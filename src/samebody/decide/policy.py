@@ -150,6 +150,10 @@ class Policy(_Part):
     ] = Field(
         default_factory=dict, description="lowest unified quality 0-100 by picture (`selfie`, `reference`, `document`)"
     )
+    allow_unvalidated_pad: bool = Field(
+        default=False,
+        description="whether a liveness check may pass whose error rates were measured on synthetic attacks only",
+    )
     layers: Layers = Field(description="what each layer has to show")
     checks: Mapping[CheckName, CheckRule] = Field(default_factory=dict, description="exceptions for single checks")
     reasons: Mapping[ReasonCode, Consequence] = Field(
