@@ -55,13 +55,18 @@ def run_steps(derived: Derived, source: bytes, *, name: str) -> bytes:
     data = source
     for step in derived.steps:
         try:
-            data = _run_step(step, data)
+            data = run_step(step, data)
         except (DecodeError, zipfile.BadZipFile, KeyError, ValueError, NotImplementedError) as error:
             raise DerivationError(f"recipe {step.recipe} does not fit the file of {name}: {error}.") from None
     return data
 
 
-def _run_step(step: Step, data: bytes) -> bytes:
+def run_step(step: Step, data: bytes) -> bytes:
+    """The file after one step.
+
+    Raises:
+        DecodeError, zipfile.BadZipFile, KeyError, ValueError, NotImplementedError: the step does not fit the file.
+    """
     if step.recipe == "zip-member":
         return _zip_member(data, step.member or "")
     model = onnx.load_model_from_string(data)

@@ -345,7 +345,7 @@ def _judge(
         alone = _discordant(pair, sides, key)
         difference = rates[1] - rates[0]
         floors = [
-            _exact(alone, wrong, max(c[0] for c in counted), min(c[2] for c in counted), level)
+            exact_difference(alone, wrong, max(c[0] for c in counted), min(c[2] for c in counted), level)
             for level in (options.level, 1 - (1 - options.level) / max(len(keys), 1))
         ]
         low, high = (float(np.nanquantile(spread[key], q)) for q in (tail, 1 - tail))
@@ -361,8 +361,8 @@ def _judge(
                 a=rates[0],
                 b=rates[1],
                 difference=difference,
-                interval=_joined((low, high), floors[0], difference),
-                simultaneous=_joined((difference - wide, difference + wide), floors[1], difference),
+                interval=joined((low, high), floors[0], difference),
+                simultaneous=joined((difference - wide, difference + wide), floors[1], difference),
                 ratio=rates[1] / rates[0] if rates[0] > 0 else None,
                 ratio_interval=(ratios[0], ratios[1]),
                 a_upper=rates[0] if wrong[0] else zero_error_bound(counted[0][2], options.level),
@@ -396,7 +396,7 @@ def _discordant(pair: PairedRuns, sides: Sequence[SideRates], key: Key) -> tuple
     return len(np.setdiff1d(first, second)), len(np.setdiff1d(second, first))
 
 
-def _exact(
+def exact_difference(
     alone: tuple[int, int] | None, wrong: Sequence[int], trials: int, independent: int, level: float
 ) -> tuple[float, float]:
     """The exact conditional interval of a paired difference of independent comparisons.
@@ -414,7 +414,8 @@ def _exact(
     return discordant * (2 * low - 1) / trials, discordant * (2 * high - 1) / trials
 
 
-def _joined(drawn: tuple[float, float], floor: tuple[float, float], point: float) -> tuple[float, float]:
+def joined(drawn: tuple[float, float], floor: tuple[float, float], point: float) -> tuple[float, float]:
+    """An interval of a difference that is no narrower than its floor and holds the point; within -1 and 1."""
     return (
         max(-1.0, float(np.nanmin([drawn[0], floor[0], point]))),
         min(1.0, float(np.nanmax([drawn[1], floor[1], point]))),

@@ -1,0 +1,77 @@
+"""Int8 graphs: what is quantised is what was asked for, and what cannot be is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from samebody.lab.ship.errors import QuantiseError, SamplesError
+from samebody.lab.ship.graph import clean_graph, outputs_of, parameters_of, parse_graph, session_of
+from samebody.lab.ship.quantise import QuantiseOptions, nodes_of, quantise
+from samebody.lab.ship.samples import Samples
+from tests.lab.ship.graphs import classifier, samples
+
+
+def test_int8_is_smaller_and_answers_nearly_the_same() -> None:
+    source = clean_graph(classifier(channels=48))
+    made = quantise(source, samples(64))
+    assert made.bytes < 0.45 * made.source_bytes
+    assert made.quantised and not made.kept_float
+    assert made.changes[0].cosine > 0.99
+    assert parameters_of(made.data) == parameters_of(source)
+    fresh = samples(50, seed=9)
+    before, after = (outputs_of(session_of(data), fresh)["out"] for data in (source, made.data))
+    assert np.mean(before.argmax(1) == after.argmax(1)) > 0.9
+
+
+def test_weights_are_those_of_the_float_graph_on_a_grid_of_255_steps_per_channel() -> None:
+    source = clean_graph(classifier())
+    graph = parse_graph(quantise(source, samples(40)).data).graph
+    from onnx import numpy_helper
+
+    arrays = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    float_first = next(numpy_helper.to_array(i) for i in parse_graph(source).graph.initializer if i.name == "w1")
+    grid = next(v for n, v in arrays.items() if v.dtype == np.int8 and v.shape == float_first.shape)
+    scale = np.abs(float_first).max(axis=(1, 2, 3)) / 127
+    np.testing.assert_allclose(grid * scale[:, None, None, None], float_first, atol=float(scale.max()) * 0.51)
+
+
+@pytest.mark.parametrize("method", ["minmax", "percentile", "entropy"])
+def test_the_same_bytes_every_time(method: str) -> None:
+    source, options = clean_graph(classifier()), QuantiseOptions(method=method)  # type: ignore[arg-type]
+    first, second = (quantise(source, samples(40), options) for _ in range(2))
+    assert first.data == second.data and first.calibration == second.calibration
+
+
+def test_the_ranges_come_from_the_calibration_samples() -> None:
+    source = clean_graph(classifier())
+    tame = samples(40)
+    wild = Samples({"input": tame.tensors["input"] * np.float32(30)}, {}, "wild")
+    right, wrong = quantise(source, tame), quantise(source, wild)
+    fresh = samples(50, seed=5)
+    target = outputs_of(session_of(source), fresh)["out"]
+    errors = [np.abs(outputs_of(session_of(q.data), fresh)["out"] - target).mean() for q in (right, wrong)]
+    assert errors[0] < errors[1] / 3
+
+
+def test_excluded_nodes_stay_in_float() -> None:
+    source = clean_graph(classifier())
+    assert [name for name, _ in nodes_of(source)] == ["first", "second", "head"]
+    made = quantise(source, samples(40), QuantiseOptions(exclude=("fir*", "op:Gemm")))
+    assert made.quantised == ("second",) and set(made.kept_float) == {"first", "head"}
+
+
+def test_what_cannot_be_quantised_is_refused() -> None:
+    source = clean_graph(classifier())
+    with pytest.raises(SamplesError, match="8 calibration samples are too few"):
+        quantise(source, samples(8))
+    with pytest.raises(QuantiseError, match=r"no node fits nothing, op:Softmax.*first, second, head"):
+        quantise(source, samples(40), QuantiseOptions(exclude=("nothing", "op:Softmax")))
+    with pytest.raises(QuantiseError, match="no node with weights"):
+        quantise(source, samples(40), QuantiseOptions(exclude=("*",)))
+    with pytest.raises(QuantiseError, match="quantised already"):
+        quantise(quantise(source, samples(40)).data, samples(40))
+    with pytest.raises(SamplesError, match="lack the input input"):
+        quantise(source, Samples({"other": np.zeros((40, 3, 16, 16), np.float32)}))
+    with pytest.raises(SamplesError, match="not finite"):
+        Samples({"input": np.full((40, 3, 16, 16), np.nan, np.float32)})
