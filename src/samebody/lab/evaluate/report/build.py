@@ -330,10 +330,10 @@ def _group_of(run: Run, subject: int) -> str:
 def _with_pictures(errors: list[dict[str, Any]], folder: Path | None) -> list[dict[str, Any]]:
     if folder is None:
         return errors
-    return [{**error, "pictures": [_picture(folder, name) for name in error["samples"]]} for error in errors]
+    return [{**error, "pictures": [picture_uri(folder, name) for name in error["samples"]]} for error in errors]
 
 
-def _picture(folder: Path, name: str) -> str | None:
+def picture_uri(folder: Path, name: str, *, blurred: bool = False) -> str | None:
     """The sample as a ``data:`` address; None when it is not a picture inside ``folder``."""
     from samebody.lab.evaluate.images import load_picture
     from samebody.pipeline.report.pictures import data_uri
@@ -343,7 +343,7 @@ def _picture(folder: Path, name: str) -> str | None:
     if not path.is_relative_to(root) or not path.is_file():
         return None
     try:
-        return data_uri(load_picture(path).pixels, blurred=False, long_side=160)
+        return data_uri(load_picture(path).pixels, blurred=blurred, long_side=160)
     except (SamebodyError, OSError):
         return None
 
