@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -107,6 +108,14 @@ class Task(Stage):
     def exported(self, network: nn.Module) -> tuple[nn.Module, Example]:
         """What is shipped: usually the network with its last activation and without what only training needs."""
         raise TypeError(f"{type(self).__name__} exports nothing")
+
+    def pictures(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Pictures as the exported network takes them: by default their numbers, 0-255, as float32 [n, 3, h, w].
+
+        Args:
+            pixels: [n, h, w, 3] RGB of the example's size.
+        """
+        return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).to(torch.float32).contiguous()
 
 
 class Loss(nn.Module):
