@@ -32,7 +32,7 @@ SMALLEST_FACE = 64
 """Longer side of the face box in pixels below which the detector abstains."""
 
 LEAST_DETAIL = 12.0
-"""Variance of the Laplacian of the face, brought to 112 pixels, below which the detector abstains: blur hides traces."""
+"""Variance of the Laplacian of the face at 112 pixels below which the detector abstains: blur hides traces."""
 
 _LIMIT = 16.0
 
@@ -112,9 +112,7 @@ class PassivePad:
         each = bona_fide_scores(self.record, seen, self.settings, threads=self.threads)
         odds = np.clip(_logit(each.astype(np.float64)), -_LIMIT, _LIMIT)
         likelihood = float(1 / (1 + math.exp(-float(odds.mean()))))
-        return PadScore(
-            likelihood, tuple(float(v) for v in each), max(box.width, box.height), _detail(pixels, box)
-        )
+        return PadScore(likelihood, tuple(float(v) for v in each), max(box.width, box.height), _detail(pixels, box))
 
     def check(self, image: Image, face: Box | None = None, *, role: str = "selfie") -> Finding:
         """The finding ``<role>.liveness``.
