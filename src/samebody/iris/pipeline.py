@@ -17,7 +17,18 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 # Importing a module fills the registries: only what is imported here can be named in a file.
-from samebody.iris import boundaries, encode, eyelids, locate, measures, normalise, occlusion, prepare, reflections
+from samebody.iris import (
+    boundaries,
+    encode,
+    eyelids,
+    locate,
+    measures,
+    network,
+    normalise,
+    occlusion,
+    prepare,
+    reflections,
+)
 from samebody.iris.errors import InvalidIrisTemplateError, InvalidSegmentationError, IrisPipelineError
 from samebody.iris.gates import NOT_AN_EYE, IrisGate, gates
 from samebody.iris.results import (
@@ -44,7 +55,7 @@ MODEL_PREFIX = "iris"
 _NEEDED: tuple[type, ...] = (Segmentation, Texture, IrisMeasures, CodeBits)
 _KEYS = {"schema_version", "id", "stages", "gates"}
 _MAX_BYTES = 64 * 1024
-_MODULES = (boundaries, encode, eyelids, locate, measures, normalise, occlusion, prepare, reflections)
+_MODULES = (boundaries, encode, eyelids, locate, measures, network, normalise, occlusion, prepare, reflections)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ class IrisPipeline:
             if step.stage.gives is _giver_of_responses(self.steps)
         )
         shaping = [
-            {"stage": step.name, "parameters": step.stage.parameters.model_dump(mode="json")}
+            {"stage": step.name, "parameters": step.stage.parameters.model_dump(mode="json"), **_pinned(step.stage)}
             for step in self.steps
             if step.stage.gives is not IrisMeasures
         ]
@@ -207,16 +218,25 @@ class IrisPipeline:
         return tuple(findings)
 
 
+def _pinned(stage: IrisStage) -> dict[str, Any]:
+    pins = stage.pins()
+    return {"pins": pins} if pins else {}
+
+
 def bundled_pipelines() -> tuple[str, ...]:
     """Names of the pipelines that come with the package."""
     folder = resources.files("samebody.iris") / "pipelines"
     return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml")))
 
 
+def bundled_text(name: str) -> str:
+    """The file of a bundled pipeline, to start one of your own from."""
+    return (resources.files("samebody.iris") / "pipelines" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
 @cache
 def _bundled(name: str) -> IrisPipeline:
-    text = (resources.files("samebody.iris") / "pipelines" / f"{name}.yaml").read_text(encoding="utf-8")
-    return IrisPipeline.parse(text, name)
+    return IrisPipeline.parse(bundled_text(name), name)
 
 
 def _invalid(origin: str, mistakes: Sequence[str]) -> IrisPipelineError:

@@ -22,6 +22,10 @@ class IrisStage(Stage):
         """The stage's result, an instance of ``gives`` or None."""
         raise TypeError(f"{type(self).__name__} is a base class and does not run")
 
+    def pins(self) -> dict[str, Any]:
+        """What shapes the result beside the parameters (weights of a network), JSON-ready; part of the space."""
+        return {}
+
 
 stages: Registry[type[IrisStage]] = Registry("iris stage")
 """All stages that a pipeline file may name."""

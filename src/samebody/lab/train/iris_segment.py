@@ -178,7 +178,7 @@ class IrisSegment(Task):
     class Parameters(Task.Parameters):
         """What is seen; ``eyes`` adds real pictures with the labels of the classical segmenter."""
 
-        pictures: int = Field(default=5000, ge=8, le=1_000_000, description="synthetic pictures to learn from")
+        pictures: int = Field(default=2500, ge=8, le=1_000_000, description="synthetic pictures to learn from")
         held: int = Field(default=500, ge=4, le=100_000, description="synthetic pictures of other eyes, held back")
         identities: int = Field(default=240, ge=2, le=100_000, description="textures the pictures to learn from share")
         draw: int = Field(default=1, ge=0, lt=2**31, description="seed of the pictures; draw + 1 seeds the held ones")
