@@ -18,7 +18,6 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from samebody import stage
 from samebody.capture.decode import decode_image
 from samebody.errors import SamebodyError
 from samebody.lab.data import DataSet
@@ -66,7 +65,7 @@ class Classify(Task):
 
     monitor = "loss"
 
-    class Parameters(stage.Parameters):
+    class Parameters(Task.Parameters):
         """Which samples, which classes, at which size."""
 
         data_set: str = Field(min_length=1, description="folder of the data set, from the working folder")
@@ -156,6 +155,10 @@ class Classify(Task):
         """The network with a softmax: float32 [n, classes], each row sums to 1."""
         example = torch.zeros(1, 3, *self.parameters.size)
         return _Probabilities(network), Example(example, output_names=("probabilities",))
+
+    def pictures(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """As :meth:`Pictures.batch` gives them."""
+        return (super().pictures(pixels) - MEAN) / SCALE
 
 
 class _Probabilities(nn.Module):
