@@ -11,6 +11,7 @@ COMMANDS = {
     "picture": ("samebody.cli.explain_picture", "why a detector scores a picture as it does"),
     "judge": ("samebody.cli.explain_judge", "judge the explanations: deletion and insertion against random maps"),
     "sanity": ("samebody.cli.explain_sanity", "does a method find planted evidence, does it look at the model"),
+    "run": ("samebody.cli.explain_run", "Grad-CAM or integrated gradients of a training run"),
     "errors": ("samebody.cli.explain_errors", "the worst errors of an evaluation, clustered, on one page"),
 }
 

@@ -43,9 +43,9 @@ def command(
     from samebody.cli.data_parts import bar
     from samebody.cli.evaluate_verification import typed
     from samebody.cli.explain_parts import made
-    from samebody.cli.explain_picture import preparer
     from samebody.config import load_settings
     from samebody.explain import judge
+    from samebody.lab.evaluate.explained import seen_by
     from samebody.lab.evaluate.explanations import judgement_page, judgement_text, pair_cases, picture_cases
     from samebody.lab.evaluate.files import write_text
     from samebody.lab.evaluate.operating_points_run import machine
@@ -59,7 +59,11 @@ def command(
             taken, dataset = pair_cases(folder, record, subjects=cases, seed=seed, settings=settings, progress=progress)
         else:
             taken, dataset = picture_cases(
-                folder, preparer(record, settings), pictures=cases, seed=seed, progress=progress
+                folder,
+                lambda path: seen_by(record, path, settings=settings),
+                pictures=cases,
+                seed=seed,
+                progress=progress,
             )
     named = {name: made(name, masks, seed, "mean") for name in (chosen or METHODS)}
     with bar("judging") as progress:

@@ -12,15 +12,15 @@ from samebody.errors import InputError
 from samebody.explain import Case, Judgement, aligned_face, embedder_pair
 from samebody.explain.errors import ExplainInputError
 from samebody.explain.judge import REFERENCE, Estimate, Judged
-from samebody.explain.score import PictureScore
 from samebody.face import FaceAnalyser
+from samebody.lab.evaluate.explained import Seen
 from samebody.lab.evaluate.images import load_picture, read_pictures
 from samebody.models import ModelRecord
 from samebody.types import Pixels
 
 Progress = Callable[[int, int], None]
-PictureCase = Callable[[Path], tuple[PictureScore, Pixels]]
-"""One file to its score function and the picture that is covered; raises InputError where it cannot be used."""
+Look = Callable[[Path], Seen]
+"""One file to what the model sees of it; raises InputError where it cannot be used."""
 
 
 def pair_cases(
@@ -75,17 +75,17 @@ def pair_cases(
 
 def picture_cases(
     folder: Path,
-    prepare: PictureCase,
+    look: Look,
     *,
     pictures: int,
     seed: int = 0,
     progress: Progress = lambda done, whole: None,
 ) -> tuple[list[Case], str]:
-    """One case for each picture, as ``prepare`` makes it; pictures that it refuses are left out.
+    """One case for each picture, as ``look`` sees it; pictures that it refuses are left out.
 
     Args:
         folder: pictures, in any folders; each is taken for another person.
-        prepare: file to score function and picture.
+        look: file to what the model sees of it.
         pictures: most pictures taken, in an order that ``seed`` decides.
         seed: of the order.
         progress: told (pictures read, of how many).
@@ -98,10 +98,10 @@ def picture_cases(
     for index in np.random.default_rng(seed).permutation(len(found.pictures)).tolist():
         file = found.pictures[index].file
         try:
-            score, picture = prepare(found.root / file)
+            seen = look(found.root / file)
         except InputError:
             continue
-        cases.append(Case(score, picture, file))
+        cases.append(Case(seen.score, seen.pixels, file))
         progress(len(cases), min(pictures, len(found.pictures)))
         if len(cases) == pictures:
             break
