@@ -18,6 +18,7 @@ COMMANDS = {
     "coverage": ("samebody.cli.data_coverage", "cells that are missing or thin, as a heat map"),
     "card": ("samebody.cli.data_card", "write the data sheet"),
     "diff": ("samebody.cli.data_diff", "what changed between two versions"),
+    "export": ("samebody.cli.data_export", "copy the usable samples into a plain folder"),
     "erase": ("samebody.cli.data_erase", "remove a subject from every version, list the models trained on them"),
     "label": ("samebody.cli.data_label", "label by hand: tasks, page, agreement, adjudication, exchange"),
 }
