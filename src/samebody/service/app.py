@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI
 
 from samebody.config import Settings, load_settings
 from samebody.service import problems
@@ -57,14 +55,5 @@ def create_app(store: Store, settings: ServiceSettings | None = None, runtime: S
     api.include_router(system.router)
     app.include_router(api)
 
-    @app.middleware("http")
-    async def counted(request: Request, following: Callable[[Request], Awaitable[Response]]) -> Response:
-        begun = time.perf_counter()
-        response = await following(request)
-        route = request.scope.get("route")
-        path = getattr(route, "path", "(none)")
-        service.requests.note(path, request.method, response.status_code, time.perf_counter() - begun)
-        return response
-
-    app.add_middleware(Gate, settings=service.settings)
+    app.add_middleware(Gate, settings=service.settings, requests=service.requests)
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import OrderedDict
@@ -10,7 +11,9 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from samebody.errors import SamebodyError
 from samebody.service.errors import BodyTooLargeError, BodyTooSlowError, BusyError, RateLimitedError
+from samebody.service.metrics import Requests
 from samebody.service.problems import of_error
 from samebody.service.settings import ServiceSettings
 from samebody.store.ids import new_id
@@ -22,8 +25,8 @@ _ALWAYS = frozenset({"/v1/healthz", "/v1/readyz", "/v1/metrics"})
 class Gate:
     """Outermost layer: an id for each request, limits of requests in flight, of a body's bytes and of its time."""
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
-        self._app, self._settings = app, settings
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, requests: Requests) -> None:
+        self._app, self._settings, self._requests = app, settings, requests
         self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,12 +35,13 @@ class Gate:
             await self._app(scope, receive, send)
             return
         request_id = scope["samebody.request_id"] = new_id("req")
-        started = False
+        refused: list[SamebodyError] = []
+        begun, status = time.perf_counter(), 500
 
         async def tell(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 message["headers"] = [
                     *message.get("headers", ()),
                     (b"x-request-id", request_id.encode()),
@@ -52,34 +56,49 @@ class Gate:
             return
         self.in_flight += 1
         try:
-            await self._app(scope, self._limited(scope, receive), tell)
-        except (BodyTooLargeError, BodyTooSlowError) as error:
-            if not started:
-                await of_error(request_id, error)(scope, receive, tell)
+            # an error while the body is read reaches no handler of ours: the framework answers 400 for it instead
+            async def tell_unless_refused(message: Message) -> None:
+                if not refused:
+                    await tell(message)
+
+            with contextlib.suppress(BodyTooLargeError, BodyTooSlowError):
+                await self._app(scope, self._limited(scope, receive, refused), tell_unless_refused)
+            if refused:
+                await of_error(request_id, refused[0])(scope, receive, tell)
         finally:
             self.in_flight -= 1
+            # the name of the route, never its path: that holds ids
+            name = getattr(scope.get("route"), "name", "(none)")
+            self._requests.note(name, scope["method"], status, time.perf_counter() - begun)
 
-    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+    def _limited(self, scope: Scope, receive: Receive, refused: list[SamebodyError]) -> Receive:
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         limit, deadline, seen = self._settings.max_body, time.monotonic() + self._settings.body_seconds, 0
-        too_large = BodyTooLargeError(f"the body has more than {limit} bytes.", hint="Send a smaller picture.")
         complete = False
+
+        def refuse(error: SamebodyError) -> SamebodyError:
+            refused.append(error)
+            return error
+
+        def too_large() -> SamebodyError:
+            return refuse(BodyTooLargeError(f"the body has more than {limit} bytes.", hint="Send a smaller picture."))
 
         async def limited() -> Message:
             nonlocal seen, complete
             if complete:
                 return await receive()  # only a disconnect can follow
             if declared.isdigit() and int(declared) > limit:
-                raise too_large
+                raise too_large()
             try:
                 message = await asyncio.wait_for(receive(), max(0.001, deadline - time.monotonic()))
             except TimeoutError:
-                raise BodyTooSlowError("the body did not arrive in time.", hint="Use a faster connection.") from None
+                slow = BodyTooSlowError("the body did not arrive in time.", hint="Use a faster connection.")
+                raise refuse(slow) from None
             if message["type"] == "http.request":
                 seen += len(message.get("body", b""))
                 complete = not message.get("more_body", False)
                 if seen > limit:
-                    raise too_large
+                    raise too_large()
             return message
 
         return limited

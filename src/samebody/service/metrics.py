@@ -21,16 +21,16 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class Requests:
-    """Requests answered by this process: count by route, method and status; a histogram of seconds by route."""
+    """Requests answered by this process: count by operation, method and status; a histogram of seconds by operation."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._count: dict[Labels, int] = defaultdict(int)
         self._seconds: dict[Labels, list[float]] = {}
 
-    def note(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one answered request; ``route`` is the template, never the path with ids."""
-        labels = (("route", route), ("method", method))
+    def note(self, operation: str, method: str, status: int, seconds: float) -> None:
+        """Count one answered request; ``operation`` is its name in the OpenAPI document."""
+        labels = (("operation", operation), ("method", method))
         with self._lock:
             self._count[(*labels, ("status", str(status)))] += 1
             row = self._seconds.setdefault(labels, [0.0] * (len(BUCKETS) + 2))

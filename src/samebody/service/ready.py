@@ -10,6 +10,7 @@ from samebody.errors import SamebodyError
 from samebody.models import catalogue, weights_path
 from samebody.service.state import Service
 from samebody.service.workers import seen_workers
+from samebody.store.ids import new_id
 
 NEEDED = ("face/yunet", "face/sface", "face/landmarks", "face/blendshapes", "document/ppocr-rec", "document/mrz-cells")
 """Records without whose weights no verdict can be reached."""
@@ -44,7 +45,7 @@ def _store(service: Service) -> Part:
 
 
 def _media(service: Service) -> Part:
-    name = ".ready"
+    name = f"ready/{new_id('try')}"
     try:
         service.store.blobs.put(name, b"ready")
         found = service.store.blobs.get(name)

@@ -1,6 +1,6 @@
 """The calls of the API, one method a route. Generated from the OpenAPI document: do not edit.
 
-`python -m samebody.service.client.generate` writes it again.
+`python -m samebody.service.client.generate docs/reference/openapi.json` writes both again.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Writes ``calls.py`` from the OpenAPI document; a test keeps both equal.
 
-Run it as ``python -m samebody.service.client.generate``.
+Run it as ``python -m samebody.service.client.generate docs/reference/openapi.json``.
 """
 
 from __future__ import annotations
 
+import json
 import keyword
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 HEAD = '''"""The calls of the API, one method a route. Generated from the OpenAPI document: do not edit.
 
-`python -m samebody.service.client.generate` writes it again.
+`python -m samebody.service.client.generate docs/reference/openapi.json` writes both again.
 """
 
 from __future__ import annotations
@@ -200,7 +201,10 @@ def main() -> None:
     """Write ``calls.py`` beside this file."""
     from samebody.service.openapi import document
 
-    (Path(__file__).parent / "calls.py").write_text(formatted(source(document())), encoding="utf-8")
+    found = document()
+    (Path(__file__).parent / "calls.py").write_text(formatted(source(found)), encoding="utf-8")
+    if len(sys.argv) > 1:  # where to keep the document itself
+        Path(sys.argv[1]).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
