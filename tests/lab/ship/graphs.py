@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -43,28 +45,40 @@ def network(
     return bytes(model.SerializeToString())
 
 
-def classifier(classes: int = 3, *, channels: int = 12, seed: int = 0, bias: float = 0.0) -> bytes:
-    rng = np.random.default_rng(seed + 1)
+@lru_cache
+def _features(channels: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and spread of the pooled features over pictures: a head that is centred by them answers every class."""
+    pool = [helper.make_node("GlobalAveragePool", ["relu2"], ["out"], name="pool")]
+    data = network(pool, ["batch", channels, 1, 1], channels=channels, seed=seed)
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    found = session.run(None, {"input": pictures(200, seed=99)})[0].reshape(200, -1).astype(np.float64)
+    return found.mean(axis=0), found.std(axis=0) + 1e-9
+
+
+def _head(classes: int, channels: int, seed: int, scale: float) -> dict[str, Any]:
+    mean, spread = _features(channels, seed)
+    weights = np.random.default_rng(seed + 1).normal(0, scale / np.sqrt(channels), (classes, channels)) / spread
+    return {"w3": weights, "b3": -weights @ mean}
+
+
+def classifier(classes: int = 3, *, channels: int = 12, seed: int = 0) -> bytes:
     ends = [
         helper.make_node("GlobalAveragePool", ["relu2"], ["pool"], name="pool"),
         helper.make_node("Flatten", ["pool"], ["flat"], name="flat"),
         helper.make_node("Gemm", ["flat", "w3", "b3"], ["out"], name="head", transB=1),
     ]
-    shift = np.zeros(classes)
-    shift[0] = bias
-    tail = {"w3": rng.normal(0, 1, (classes, channels)), "b3": shift}
-    return network(ends, ["batch", classes], channels=channels, seed=seed, tail=tail)
+    return network(ends, ["batch", classes], channels=channels, seed=seed, tail=_head(classes, channels, seed, 1.0))
 
 
 def detector(*, seed: int = 0, bias: float = 0.0, channels: int = 12) -> bytes:
-    rng = np.random.default_rng(seed + 1)
     ends = [
         helper.make_node("GlobalAveragePool", ["relu2"], ["pool"], name="pool"),
         helper.make_node("Flatten", ["pool"], ["flat"], name="flat"),
         helper.make_node("Gemm", ["flat", "w3", "b3"], ["logit"], name="head", transB=1),
         helper.make_node("Sigmoid", ["logit"], ["out"], name="sigmoid"),
     ]
-    tail = {"w3": rng.normal(0, 3, (1, channels)), "b3": np.full(1, bias)}
+    tail = _head(1, channels, seed, 2.0)
+    tail["b3"] = tail["b3"] + bias
     return network(ends, ["batch", 1], channels=channels, seed=seed, tail=tail)
 
 

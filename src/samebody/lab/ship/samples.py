@@ -44,6 +44,7 @@ class Samples:
         if not self.tensors or len(set(counts.values())) != 1:
             stated = ", ".join(f"{name} {count}" for name, count in counts.items()) or "nothing"
             problems.append(f"arrays of different lengths, or none: {stated}")
+        problems += [f"{name} is {v.dtype}, not float32" for name, v in self.tensors.items() if v.dtype != np.float32]
         problems += [
             f"{name} holds values that are not finite"
             for name, value in self.tensors.items()
