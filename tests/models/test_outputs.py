@@ -51,6 +51,16 @@ def test_the_way_round_and_the_range_are_the_records(tmp_path: Path) -> None:
         bona_fide_scores(detector_record(tmp_path, high=0.5), inputs, settings(tmp_path))
 
 
+def test_log_odds_become_likelihoods(tmp_path: Path) -> None:
+    face, patches = np.full((1, 16, 16, 3), 255, np.uint8), np.zeros((1, 8, 24, 3), np.uint8)
+    inputs = {"face": face, "patches": patches}
+    raw = 1 / (1 + np.exp(-1.0))
+    high = bona_fide_scores(detector_record(tmp_path, scale="log-odds"), inputs, settings(tmp_path))
+    low = bona_fide_scores(detector_record(tmp_path, scale="log-odds", bona_fide="low"), inputs, settings(tmp_path))
+    assert high[0] == pytest.approx(1 / (1 + np.exp(-raw)), abs=1e-5)
+    assert high[0] + low[0] == pytest.approx(1, abs=1e-6)
+
+
 def test_names_counts_and_sizes_of_inputs_are_held(tmp_path: Path) -> None:
     record, where = detector_record(tmp_path), settings(tmp_path)
     face, patches = np.zeros((2, 16, 16, 3), np.uint8), np.zeros((2, 8, 24, 3), np.uint8)

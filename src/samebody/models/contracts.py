@@ -171,7 +171,8 @@ class ScoreOutput(Contract):
     Attributes:
         name: of the graph's output; None means its only one. Its shape is (batch,) or (batch, 1).
         meaning: what the number is, in words.
-        low, high: the range that the graph itself guarantees.
+        scale: ``linear``, or ``log-odds``: natural logarithm of the odds, without bounds.
+        low, high: the range that a linear graph itself guarantees.
         bona_fide: which end of the range is bona fide. Callers always see a likelihood of bona fide from 0 to 1, see
             :func:`samebody.models.outputs.bona_fide_scores`.
     """
@@ -179,6 +180,7 @@ class ScoreOutput(Contract):
     kind: Literal["score"]
     name: str | None = None
     meaning: str = Field(min_length=8)
+    scale: Literal["linear", "log-odds"] = "linear"
     low: Finite = 0.0
     high: Finite = 1.0
     bona_fide: Literal["high", "low"] = "high"

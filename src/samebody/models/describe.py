@@ -94,6 +94,8 @@ def _output_sentence(record: ModelRecord) -> str:
     if output.kind == "iris-code":
         return f"iris code of {64 * output.columns:,} bits (16 x {output.columns} x 2 x 2) with a mask"
     if output.kind == "score":
+        if output.scale == "log-odds":
+            return f"score in log odds, bona fide {output.bona_fide}: {output.meaning}"
         return f"score {output.low:g} to {output.high:g}, bona fide {output.bona_fide}: {output.meaning}"
     if output.kind == "mask":
         size = f"{output.width}x{output.height}" if output.width else f"of the picture / {output.stride}"

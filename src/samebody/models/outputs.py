@@ -110,8 +110,13 @@ def bona_fide_scores(
     raw = run(record, inputs, contract.name, settings, threads=threads)
     if raw.size != len(raw):
         raise OutputError(f"{record.id} returned shape {raw.shape}, its record says one score a sample.")
-    slack = 1e-5 * (contract.high - contract.low)
     values = raw.reshape(-1)
+    if contract.scale == "log-odds":
+        with np.errstate(over="ignore"):
+            odds = np.exp(values if contract.bona_fide == "low" else -values)
+        likelihoods: NDArray[np.float32] = (1 / (1 + odds)).astype(np.float32, copy=False)
+        return likelihoods
+    slack = 1e-5 * (contract.high - contract.low)
     if values.size and (values.min() < contract.low - slack or values.max() > contract.high + slack):
         raise OutputError(
             f"{record.id} returned {values.min():g} to {values.max():g}, its record says "
