@@ -7,7 +7,10 @@ import importlib.util
 
 TASKS = {
     "classify": "samebody.lab.train.classify",
+    "deepfake": "samebody.lab.train.deepfake",
+    "embed-distil": "samebody.lab.train.embed",
     "iris-segment": "samebody.lab.train.iris_segment",
+    "pad": "samebody.lab.train.pad",
 }
 """Task to the module that registers it."""
 
