@@ -158,6 +158,9 @@ def test_what_is_exported_gives_probabilities() -> None:
         maps = module(example.input)
     assert maps.shape == (1, 4, 120, 160) and float(maps.min()) >= 0 and float(maps.max()) <= 1
     assert (example.input_name, list(example.output_names)) == ("eye", ["maps"])
+    grey = np.random.default_rng(1).integers(0, 256, (2, 8, 8, 1), np.uint8).repeat(3, axis=3)
+    entered = task.pictures(grey)
+    assert entered.shape == (2, 1, 8, 8) and torch.equal(entered[:, 0] * 255, torch.from_numpy(grey[..., 0]).float())
 
 
 def test_real_eyes_are_labelled_by_the_classical_segmenter_half_by_half(tmp_path: Path) -> None:

@@ -259,6 +259,11 @@ class IrisSegment(Task):
         """Probabilities of the four maps of pictures of 320x240 pixels in 0-1."""
         return _Maps(network), Example(torch.zeros(1, 1, HEIGHT, WIDTH), "eye", ("maps",))
 
+    def pictures(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """One grey channel in 0-1 (ITU-R BT.601 of the three, which near-infrared cameras give alike)."""
+        weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+        return (super().pictures(pixels) * weights).sum(dim=1, keepdim=True).round() / 255.0
+
 
 def visible(maps: Tensor) -> Tensor:
     """Bool [h, w]: iris that nothing hides, of bool maps [4, h, w]."""
