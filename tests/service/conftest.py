@@ -57,6 +57,7 @@ def start(tmp_path: Path, clock: SetClock) -> Iterator[Callable[..., Running]]:
     opened: list[Store] = []
 
     def begin(**settings: Any) -> Running:
+        settings = {"galleries": tmp_path / f"store{len(opened)}" / "galleries", **settings}
         store = Store.open(tmp_path / f"store{len(opened)}", master=[LocalMasterKey(MASTER)], clock=clock)
         opened.append(store)
         key = prepare(store).admin_key

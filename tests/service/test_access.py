@@ -48,6 +48,20 @@ KEYS_ONLY = {
     ("GET", "/v1/api-keys"): "keys:read",
     ("POST", "/v1/api-keys"): "keys:write",
     ("DELETE", "/v1/api-keys/{key_id}"): "keys:write",
+    ("POST", "/v1/checks/face-compare"): "checks:write",
+    ("POST", "/v1/checks/quality"): "checks:write",
+    ("POST", "/v1/checks/liveness"): "checks:write",
+    ("POST", "/v1/checks/document"): "checks:write",
+    ("GET", "/v1/subjects"): "subjects:read",
+    ("GET", "/v1/subjects/{subject_id}"): "subjects:read",
+    ("GET", "/v1/subjects/{subject_id}/export"): "subjects:write",
+    ("DELETE", "/v1/subjects/{subject_id}"): "subjects:write",
+    ("POST", "/v1/galleries"): "galleries:write",
+    ("GET", "/v1/galleries"): "galleries:read",
+    ("DELETE", "/v1/galleries/{gallery_id}"): "galleries:write",
+    ("POST", "/v1/galleries/{gallery_id}/enrol"): "galleries:write",
+    ("POST", "/v1/galleries/{gallery_id}/identify"): "galleries:read",
+    ("DELETE", "/v1/galleries/{gallery_id}/subjects/{subject_id}"): "galleries:write",
     ("GET", "/v1/models"): "models:read",
     ("GET", "/v1/audit-events"): "audit:read",
 }
@@ -59,6 +73,13 @@ BODIES = {
     "/v1/policies/check": {"text": "id: x"},
     "/v1/policies/{policy_id}": {"text": "id: x"},
     "/v1/webhook-endpoints": {"url": "https://example.org/"},
+    "/v1/checks/face-compare": {"one": "eA==", "two": "eA=="},
+    "/v1/checks/quality": {"picture": "eA=="},
+    "/v1/checks/liveness": {"picture": "eA=="},
+    "/v1/checks/document": {"picture": "eA=="},
+    "/v1/galleries": {"id": "staff"},
+    "/v1/galleries/{gallery_id}/enrol": {"session_id": "nothing"},
+    "/v1/galleries/{gallery_id}/identify": {"picture": "eA=="},
     "/v1/api-keys": {"name": "n", "role": "auditor"},
 }
 
@@ -74,7 +95,17 @@ def test_every_route_is_in_the_matrix(service: Running) -> None:
 
 def ask(service: Running, key: str | None, method: str, path: str, session: str) -> int:
     filled = path.replace("{session_id}", session)
-    for name in ("consent_id", "media_id", "endpoint_id", "delivery_id", "key_id", "policy_id", "link"):
+    for name in (
+        "consent_id",
+        "media_id",
+        "endpoint_id",
+        "delivery_id",
+        "key_id",
+        "policy_id",
+        "link",
+        "subject_id",
+        "gallery_id",
+    ):
         filled = filled.replace(f"{{{name}}}", "nothing")
     if path.endswith("/media") and method == "POST":
         return service.http(key).request(method, filled + "?role=selfie", content=b"x").status_code

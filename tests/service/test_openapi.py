@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from samebody.service.client import generate
+from samebody.service.openapi import as_markdown
 from tests.service.conftest import Running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,3 +26,8 @@ def test_it_is_openapi_3_1_and_the_service_shows_it(service: Running) -> None:
 def test_the_client_was_generated_from_it(service: Running) -> None:
     written = (Path(generate.__file__).parent / "calls.py").read_text("utf-8")
     assert written == generate.formatted(generate.source(service.app.openapi()))
+
+
+def test_the_guide_names_every_route(service: Running) -> None:
+    guide = (ROOT / "docs" / "how-to" / "service.md").read_text("utf-8")
+    assert as_markdown(service.app.openapi()) in guide

@@ -48,7 +48,7 @@ def command(
     public_url = public_url or os.environ.get("SAMEBODY_SERVICE_PUBLIC_URL") or f"http://{host}:{port}"
     if role != "all":
         with opened(where, media, key_file, old_keys) as store:
-            _run_role(store, role, host, port, public_url)
+            _run_role(store, where, role, host, port, public_url)
         return
     from samebody.service.processes import Supervisor, child_command, on_signals
     from samebody.service.settings import load_service_settings
@@ -93,12 +93,13 @@ def _key_file(where: str, given: Path | None) -> Path | None:
     return path
 
 
-def _run_role(store: Store, role: str, host: str, port: int, public_url: str) -> None:
+def _run_role(store: Store, where: str, role: str, host: str, port: int, public_url: str) -> None:
     from samebody.config import load_settings
     from samebody.service.processes import run_housekeeper, run_worker
     from samebody.service.settings import load_service_settings
 
-    settings = load_service_settings(public_url=public_url)
+    galleries = None if "://" in where or os.environ.get("SAMEBODY_SERVICE_GALLERIES") else Path(where) / "galleries"
+    settings = load_service_settings(public_url=public_url, galleries=galleries)
     if role == "worker":
         run_worker(store, load_settings(threads=1))
     elif role == "housekeeper":

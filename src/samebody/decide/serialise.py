@@ -43,6 +43,17 @@ def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
     return plain
 
 
+def finding_to_dict(finding: types.Finding) -> dict[str, Any]:
+    """One finding as it stands in a verdict.
+
+    Raises:
+        NotSerialisableError: it carries an array, bytes, a template or another object.
+    """
+    plain = _plain(finding, finding.check)
+    assert isinstance(plain, dict)
+    return plain
+
+
 def verdict_from_dict(data: Mapping[str, Any]) -> Verdict:
     """The verdict that :func:`verdict_to_dict` wrote.
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 from samebody.config import Settings, load_settings
 from samebody.service import problems
 from samebody.service.limits import Gate
-from samebody.service.routes import keys, media, policies, records, reviews, sessions, system, webhooks
+from samebody.service.routes import checks, keys, media, people, policies, records, reviews, sessions, system, webhooks
 from samebody.service.schemas import Problem
 from samebody.service.settings import ServiceSettings
 from samebody.service.state import Service
@@ -49,7 +49,7 @@ def create_app(store: Store, settings: ServiceSettings | None = None, runtime: S
     app.state.service = service
     problems.install(app)
     api = APIRouter(prefix="/v1")
-    secured = (sessions, media, reviews, policies, webhooks, keys, records)
+    secured = (sessions, media, checks, people, reviews, policies, webhooks, keys, records)
     for module in secured:
         api.include_router(module.router, responses=_PROBLEMS)
     api.include_router(system.router)

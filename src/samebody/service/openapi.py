@@ -21,3 +21,12 @@ def document() -> dict[str, Any]:
     ):
         found: dict[str, Any] = create_app(store, ServiceSettings(), Settings()).openapi()
         return found
+
+
+def as_markdown(described: dict[str, Any]) -> str:
+    """Every route in one table, as the guide prints it."""
+    lines = ["| route | what it does |", "| --- | --- |"]
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            lines.append(f"| `{method.upper()} {path}` | {' '.join(operation['description'].split())} |")
+    return "\n".join(lines)

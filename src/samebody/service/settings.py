@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -16,6 +17,7 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SAMEBODY_SERVICE_", extra="forbid", frozen=True)
 
     public_url: str = Field(default="http://127.0.0.1:8200", description="how people reach the capture page")
+    galleries: Path | None = Field(default=None, description="folder of galleries; by default in the store's")
     max_body: int = Field(default=64 * 2**20, ge=1024, description="bytes of one request")
     body_seconds: float = Field(default=60, gt=0, description="from the first to the last byte of a request")
     max_requests: int = Field(default=64, ge=1, description="requests answered at the same time; more get 503")

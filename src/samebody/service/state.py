@@ -13,6 +13,7 @@ from fastapi import Request
 from samebody.config import Settings
 from samebody.jobs import Queue
 from samebody.service.errors import BusyError
+from samebody.service.galleries import Galleries
 from samebody.service.limits import RateLimiter
 from samebody.service.metrics import Requests
 from samebody.service.settings import ServiceSettings
@@ -20,6 +21,7 @@ from samebody.service.tokens import Signer
 from samebody.store.store import Store
 
 if TYPE_CHECKING:
+    from samebody.attacks.pad import PassivePad
     from samebody.pipeline import Verifier
 
 
@@ -38,6 +40,7 @@ class Service:
         self.queue = Queue(store)
         self.requests = Requests()
         self.rates = RateLimiter(settings.rate)
+        self.galleries = Galleries(store, settings.galleries)
         self._checks = threading.BoundedSemaphore(settings.check_slots)
         self._loading = threading.Lock()
 
@@ -52,6 +55,17 @@ class Service:
         """The pipeline with its models loaded; the first caller waits for that."""
         with self._loading:
             return self._verifier
+
+    @cached_property
+    def liveness(self) -> PassivePad:
+        """The passive detector; opened on first use.
+
+        Raises:
+            UnknownModelError: there is no record of one.
+        """
+        from samebody.attacks.pad import PassivePad
+
+        return PassivePad(self.runtime)
 
     @contextmanager
     def check_slot(self) -> Iterator[Verifier]:

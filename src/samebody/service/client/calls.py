@@ -36,11 +36,30 @@ class AuditPage(TypedDict):
     next: str | None
 
 
+class Candidate(TypedDict):
+    """An enrolled person that a search returned."""
+
+    rank: int
+    subject_id: str
+    external_id: str | None
+    place: str
+    score: float | None
+    fpir: float
+    reasons: list[dict[str, str]]
+
+
 class Check(TypedDict):
     """Every mistake of a policy, with its line."""
 
     valid: bool
     mistakes: list[str]
+
+
+class Checked(TypedDict):
+    """What was found; each finding follows the verdict schema."""
+
+    findings: list[dict[str, Any]]
+    model_ids: list[str]
 
 
 class ClientToken(TypedDict):
@@ -114,6 +133,14 @@ class DeliveryView(TypedDict):
     finished: str | None
 
 
+class DocumentChecked(TypedDict):
+    """What was read from a document, after the document schema."""
+
+    findings: list[dict[str, Any]]
+    model_ids: list[str]
+    reading: dict[str, Any]
+
+
 class Endpoint(TypedDict):
     """An endpoint."""
 
@@ -139,6 +166,40 @@ class EndpointSecret(TypedDict):
     created: str
     disabled: str | None
     secret: str
+
+
+class EnrolmentAnswer(TypedDict):
+    """What became of an enrolment; ``subject`` is null when it was refused as a duplicate."""
+
+    outcome: str
+    subject: Subject | None
+    search: Found | None
+
+
+class Found(TypedDict):
+    """The answer to a search."""
+
+    answer: str
+    comparisons: int
+    fpir: float
+    extrapolated: bool
+    candidates: list[Candidate]
+
+
+class GalleryList(TypedDict):
+    """The galleries of a tenant."""
+
+    items: list[GalleryView]
+
+
+class GalleryView(TypedDict):
+    """A gallery."""
+
+    id: str
+    modality: str
+    space: str
+    references: int
+    created: str
 
 
 class KeyList(TypedDict):
@@ -258,11 +319,25 @@ class PolicyView(TypedDict):
     created: str
 
 
+class Quality(TypedDict):
+    """What was found about a face image."""
+
+    findings: list[dict[str, Any]]
+    model_ids: list[str]
+    unified: float | None
+
+
 class Ready(TypedDict):
     """Whether everything needed to reach verdicts is there, part by part."""
 
     ready: bool
     parts: dict[str, Part]
+
+
+class Removed(TypedDict):
+    """How many references were deleted."""
+
+    references: int
 
 
 class Review(TypedDict):
@@ -301,6 +376,23 @@ class SessionPage(TypedDict):
     """Sessions, newest first."""
 
     items: list[Session]
+    next: str | None
+
+
+class Subject(TypedDict):
+    """A person who is enrolled; after erasure only the id stays."""
+
+    id: str
+    external_id: str | None
+    created: str
+    expires: str | None
+    erased: str | None
+
+
+class SubjectPage(TypedDict):
+    """Subjects, newest first."""
+
+    items: list[Subject]
     next: str | None
 
 
@@ -504,6 +596,133 @@ class Client(SyncTransport):
     def show_media(self, link: str) -> bytes:
         """What a signed link shows, until it expires; no key is needed, nothing may keep it."""
         found: bytes = self._send(Call("GET", f"/v1/media/{link}", raw=True))
+        return found
+
+    def check_faces(
+        self,
+        *,
+        one: str,
+        two: str,
+        fmr: float = 0.0001,
+        population: str = "matched-adults",
+        idempotency_key: str | None = None,
+    ) -> Checked:
+        """Whether the main faces of two pictures are one person's, at a false match rate."""
+        found: Checked = self._send(
+            Call(
+                "POST",
+                "/v1/checks/face-compare",
+                body={"one": one, "two": two, "fmr": fmr, "population": population},
+                idempotency_key=idempotency_key,
+            )
+        )
+        return found
+
+    def check_quality(self, *, picture: str, idempotency_key: str | None = None) -> Quality:
+        """How good the main face of a picture is for recognition, part by part, with advice for the person."""
+        found: Quality = self._send(
+            Call("POST", "/v1/checks/quality", body={"picture": picture}, idempotency_key=idempotency_key)
+        )
+        return found
+
+    def check_liveness(self, *, picture: str, idempotency_key: str | None = None) -> Checked:
+        """Whether one picture shows a presentation attack; read in the model's record what it was measured on."""
+        found: Checked = self._send(
+            Call("POST", "/v1/checks/liveness", body={"picture": picture}, idempotency_key=idempotency_key)
+        )
+        return found
+
+    def check_document(self, *, picture: str, idempotency_key: str | None = None) -> DocumentChecked:
+        """What stands on a document, and whether it agrees with itself."""
+        found: DocumentChecked = self._send(
+            Call("POST", "/v1/checks/document", body={"picture": picture}, idempotency_key=idempotency_key)
+        )
+        return found
+
+    def list_subjects(
+        self, *, limit: int = 50, cursor: str | None = None, external_id: str | None = None
+    ) -> SubjectPage:
+        """The subjects of the tenant, newest first."""
+        found: SubjectPage = self._send(
+            Call("GET", "/v1/subjects", query={"limit": limit, "cursor": cursor, "external_id": external_id})
+        )
+        return found
+
+    def get_subject(self, subject_id: str) -> Subject:
+        """A subject."""
+        found: Subject = self._send(Call("GET", f"/v1/subjects/{subject_id}"))
+        return found
+
+    def erase_subject(self, subject_id: str) -> Subject:
+        """Erase a person: their key, samples, templates, cases, and their references in every gallery."""
+        found: Subject = self._send(Call("DELETE", f"/v1/subjects/{subject_id}"))
+        return found
+
+    def export_subject(self, subject_id: str) -> bytes:
+        """All that is held about a person, in plain, as a ZIP; it stands in the audit log."""
+        found: bytes = self._send(Call("GET", f"/v1/subjects/{subject_id}/export", raw=True))
+        return found
+
+    def create_gallery(self, *, id: str, model: str = "face/sface", idempotency_key: str | None = None) -> GalleryView:
+        """Make an empty gallery, pinned to the embedding space of a model."""
+        found: GalleryView = self._send(
+            Call("POST", "/v1/galleries", body={"id": id, "model": model}, idempotency_key=idempotency_key)
+        )
+        return found
+
+    def list_galleries(self) -> GalleryList:
+        """The galleries of the tenant."""
+        found: GalleryList = self._send(Call("GET", "/v1/galleries"))
+        return found
+
+    def delete_gallery(self, gallery_id: str) -> Removed:
+        """Destroy a gallery, key and files; subjects stay."""
+        found: Removed = self._send(Call("DELETE", f"/v1/galleries/{gallery_id}"))
+        return found
+
+    def enrol(
+        self,
+        gallery_id: str,
+        *,
+        session_id: str,
+        external_id: str | None = None,
+        fpir: float = 0.01,
+        allow_duplicates: bool = False,
+        idempotency_key: str | None = None,
+    ) -> EnrolmentAnswer:
+        """Enrol the person of an accepted session who consented to it, unless somebody enrolled looks the same."""
+        found: EnrolmentAnswer = self._send(
+            Call(
+                "POST",
+                f"/v1/galleries/{gallery_id}/enrol",
+                body={
+                    "session_id": session_id,
+                    "external_id": external_id,
+                    "fpir": fpir,
+                    "allow_duplicates": allow_duplicates,
+                },
+                idempotency_key=idempotency_key,
+            )
+        )
+        return found
+
+    def identify(
+        self, gallery_id: str, *, picture: str, fpir: float = 0.01, idempotency_key: str | None = None
+    ) -> Found:
+        """Who of the gallery a picture shows, if anybody, at a false positive identification rate; nothing is kept."""
+        found: Found = self._send(
+            Call(
+                "POST",
+                f"/v1/galleries/{gallery_id}/identify",
+                body={"picture": picture, "fpir": fpir},
+                idempotency_key=idempotency_key,
+            )
+        )
+        return found
+
+    def remove_from_gallery(self, gallery_id: str, subject_id: str) -> Removed:
+        """Take a person out of a gallery; they stay enrolled elsewhere."""
+        found: Removed = self._send(Call("DELETE", f"/v1/galleries/{gallery_id}/subjects/{subject_id}"))
         return found
 
     def list_reviews(self, *, limit: int = 50, cursor: str | None = None) -> SessionPage:
@@ -893,6 +1112,135 @@ class AsyncClient(AsyncTransport):
     async def show_media(self, link: str) -> bytes:
         """What a signed link shows, until it expires; no key is needed, nothing may keep it."""
         found: bytes = await self._send(Call("GET", f"/v1/media/{link}", raw=True))
+        return found
+
+    async def check_faces(
+        self,
+        *,
+        one: str,
+        two: str,
+        fmr: float = 0.0001,
+        population: str = "matched-adults",
+        idempotency_key: str | None = None,
+    ) -> Checked:
+        """Whether the main faces of two pictures are one person's, at a false match rate."""
+        found: Checked = await self._send(
+            Call(
+                "POST",
+                "/v1/checks/face-compare",
+                body={"one": one, "two": two, "fmr": fmr, "population": population},
+                idempotency_key=idempotency_key,
+            )
+        )
+        return found
+
+    async def check_quality(self, *, picture: str, idempotency_key: str | None = None) -> Quality:
+        """How good the main face of a picture is for recognition, part by part, with advice for the person."""
+        found: Quality = await self._send(
+            Call("POST", "/v1/checks/quality", body={"picture": picture}, idempotency_key=idempotency_key)
+        )
+        return found
+
+    async def check_liveness(self, *, picture: str, idempotency_key: str | None = None) -> Checked:
+        """Whether one picture shows a presentation attack; read in the model's record what it was measured on."""
+        found: Checked = await self._send(
+            Call("POST", "/v1/checks/liveness", body={"picture": picture}, idempotency_key=idempotency_key)
+        )
+        return found
+
+    async def check_document(self, *, picture: str, idempotency_key: str | None = None) -> DocumentChecked:
+        """What stands on a document, and whether it agrees with itself."""
+        found: DocumentChecked = await self._send(
+            Call("POST", "/v1/checks/document", body={"picture": picture}, idempotency_key=idempotency_key)
+        )
+        return found
+
+    async def list_subjects(
+        self, *, limit: int = 50, cursor: str | None = None, external_id: str | None = None
+    ) -> SubjectPage:
+        """The subjects of the tenant, newest first."""
+        found: SubjectPage = await self._send(
+            Call("GET", "/v1/subjects", query={"limit": limit, "cursor": cursor, "external_id": external_id})
+        )
+        return found
+
+    async def get_subject(self, subject_id: str) -> Subject:
+        """A subject."""
+        found: Subject = await self._send(Call("GET", f"/v1/subjects/{subject_id}"))
+        return found
+
+    async def erase_subject(self, subject_id: str) -> Subject:
+        """Erase a person: their key, samples, templates, cases, and their references in every gallery."""
+        found: Subject = await self._send(Call("DELETE", f"/v1/subjects/{subject_id}"))
+        return found
+
+    async def export_subject(self, subject_id: str) -> bytes:
+        """All that is held about a person, in plain, as a ZIP; it stands in the audit log."""
+        found: bytes = await self._send(Call("GET", f"/v1/subjects/{subject_id}/export", raw=True))
+        return found
+
+    async def create_gallery(
+        self, *, id: str, model: str = "face/sface", idempotency_key: str | None = None
+    ) -> GalleryView:
+        """Make an empty gallery, pinned to the embedding space of a model."""
+        found: GalleryView = await self._send(
+            Call("POST", "/v1/galleries", body={"id": id, "model": model}, idempotency_key=idempotency_key)
+        )
+        return found
+
+    async def list_galleries(self) -> GalleryList:
+        """The galleries of the tenant."""
+        found: GalleryList = await self._send(Call("GET", "/v1/galleries"))
+        return found
+
+    async def delete_gallery(self, gallery_id: str) -> Removed:
+        """Destroy a gallery, key and files; subjects stay."""
+        found: Removed = await self._send(Call("DELETE", f"/v1/galleries/{gallery_id}"))
+        return found
+
+    async def enrol(
+        self,
+        gallery_id: str,
+        *,
+        session_id: str,
+        external_id: str | None = None,
+        fpir: float = 0.01,
+        allow_duplicates: bool = False,
+        idempotency_key: str | None = None,
+    ) -> EnrolmentAnswer:
+        """Enrol the person of an accepted session who consented to it, unless somebody enrolled looks the same."""
+        found: EnrolmentAnswer = await self._send(
+            Call(
+                "POST",
+                f"/v1/galleries/{gallery_id}/enrol",
+                body={
+                    "session_id": session_id,
+                    "external_id": external_id,
+                    "fpir": fpir,
+                    "allow_duplicates": allow_duplicates,
+                },
+                idempotency_key=idempotency_key,
+            )
+        )
+        return found
+
+    async def identify(
+        self, gallery_id: str, *, picture: str, fpir: float = 0.01, idempotency_key: str | None = None
+    ) -> Found:
+        """Who of the gallery a picture shows, if anybody, at a false positive identification rate; nothing is kept."""
+        found: Found = await self._send(
+            Call(
+                "POST",
+                f"/v1/galleries/{gallery_id}/identify",
+                body={"picture": picture, "fpir": fpir},
+                idempotency_key=idempotency_key,
+            )
+        )
+        return found
+
+    async def remove_from_gallery(self, gallery_id: str, subject_id: str) -> Removed:
+        """Take a person out of a gallery; they stay enrolled elsewhere."""
+        found: Removed = await self._send(Call("DELETE", f"/v1/galleries/{gallery_id}/subjects/{subject_id}"))
         return found
 
     async def list_reviews(self, *, limit: int = 50, cursor: str | None = None) -> SessionPage:

@@ -1,0 +1,213 @@
+"""Galleries of the service: sealed by a key of their own, opened when first used, one writer for each.
+
+The table says which galleries there are; their records lie in folders, in the search room's format.
+Plain galleries are never opened here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from samebody.errors import EmbeddingSpaceMismatchError
+from samebody.models import ModelRecord
+from samebody.search.gallery import Enrolment, Gallery
+from samebody.search.identify import Identification, SearchPolicy
+from samebody.search.session import Session as SearchSession
+from samebody.search.types import Layout, Probes
+from samebody.store.errors import ExistsError, NotFoundError, StoreConfigError
+from samebody.store.ids import new_id, require_name
+from samebody.store.schema import GalleryRow, ReferenceRow
+from samebody.store.store import Store
+from samebody.types import Template
+
+
+@dataclass(slots=True)
+class _Open:
+    gallery: Gallery
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Galleries:
+    """The galleries of all tenants.
+
+    Args:
+        folder: where their files lie; None when the service was given none (a store in a database elsewhere).
+    """
+
+    def __init__(self, store: Store, folder: Path | None) -> None:
+        self._store, self._folder = store, folder
+        self._open: dict[tuple[str, str], _Open] = {}
+        self._lock = threading.Lock()
+
+    def create(self, tenant: str, gallery_id: str, record: ModelRecord, *, actor: str) -> GalleryRow:
+        """A new, empty gallery for the templates of ``record``.
+
+        Raises:
+            ExistsError, InvalidValueError, StoreConfigError: no folder for galleries is named.
+        """
+        require_name(gallery_id, "the name of a gallery")
+        store, space = self._store, record.embedding_space().digest
+        path = self._path(tenant, gallery_id)
+        with store.write() as tx:
+            if tx.get(GalleryRow, (tenant, gallery_id)) is not None:
+                raise ExistsError("there is a gallery of that name already.")
+            # not by the name: that may be taken again after this key was destroyed
+            key = store.keys.create(tx, tenant, "gallery", new_id("gal"))
+            layout = Layout("vector", space, record.embedding_output.dimensions)
+            if path.exists():  # the row of an earlier try was never committed, and its key is gone
+                shutil.rmtree(path)
+            Gallery.create(path, layouts=[layout], key=key.secret, tenant=tenant).close()
+            row = {"tenant": tenant, "id": gallery_id, "modality": "face", "space": space, "location": path.name}
+            tx.execute(insert(GalleryRow).values(**row, key_id=key.id, created=store.clock()))
+            store.audit.append(tx, tenant, actor, "gallery.created", "gallery", gallery_id, space=space)
+        with store.read() as tx:
+            return self.row(tx, tenant, gallery_id)
+
+    def delete(self, tenant: str, gallery_id: str, *, actor: str) -> None:
+        """Destroy a gallery: its key first, so that every copy of its files is unreadable, then the files.
+
+        Raises:
+            NotFoundError.
+        """
+        store = self._store
+        with self._lock:
+            held = self._open.pop((tenant, gallery_id), None)
+            if held is not None:
+                with held.lock:
+                    held.gallery.close()
+            with store.write() as tx:
+                row = self.row(tx, tenant, gallery_id)
+                references = tx.scalars(select(ReferenceRow).filter_by(tenant=tenant, gallery_id=gallery_id)).all()
+                for reference in references:
+                    reference.gallery_id = None
+                key_id = row.key_id
+                tx.execute(delete(GalleryRow).filter_by(tenant=tenant, id=gallery_id))
+                store.keys.destroy(tx, tenant, key_id)
+                store.audit.append(tx, tenant, actor, "gallery.deleted", "gallery", gallery_id)
+            store.vault.mark_erased(tenant, key_id)
+            shutil.rmtree(self._path(tenant, gallery_id), ignore_errors=True)
+
+    def row(self, tx: Session, tenant: str, gallery_id: str) -> GalleryRow:
+        """The row of a gallery.
+
+        Raises:
+            NotFoundError.
+        """
+        row = tx.get(GalleryRow, (tenant, gallery_id), populate_existing=True)
+        if row is None:
+            raise NotFoundError("there is no such gallery.")
+        return row
+
+    def of_tenant(self, tx: Session, tenant: str) -> list[GalleryRow]:
+        """The galleries of a tenant, by name."""
+        return list(tx.scalars(select(GalleryRow).filter_by(tenant=tenant).order_by(GalleryRow.id)))
+
+    def size(self, tenant: str, gallery_id: str) -> int:
+        """How many references it holds."""
+        with self._writing(tenant, gallery_id) as gallery:
+            return sum(each.records for each in gallery.stats().modalities)
+
+    def enrol(self, tenant: str, gallery_id: str, subject_id: str, template: Template, *, request: str) -> None:
+        """Add a reference; the same request again adds nothing.
+
+        Raises:
+            EmbeddingSpaceMismatchError: the template is of another space than the gallery.
+        """
+        with self._writing(tenant, gallery_id) as gallery:
+            gallery.enrol([Enrolment(subject_id, template)], request_id=request)
+
+    def remove(self, tenant: str, gallery_id: str, subject_id: str) -> int:
+        """Delete the references of a subject for good; returns how many there were."""
+        with self._writing(tenant, gallery_id) as gallery:
+            return gallery.delete(subject_id)
+
+    def remove_everywhere(self, tenant: str, subject_id: str) -> int:
+        """Delete the references of a subject in every gallery of the tenant."""
+        with self._store.read() as tx:
+            names = [row.id for row in self.of_tenant(tx, tenant)]
+        return sum(self.remove(tenant, name, subject_id) for name in names)
+
+    def identify(
+        self, tenant: str, gallery_id: str, template: Template, policy: SearchPolicy, *, threads: int | None = None
+    ) -> Identification:
+        """Who of the gallery this is, if anybody, at the false positive identification rate of ``policy``.
+
+        Raises:
+            EmbeddingSpaceMismatchError.
+        """
+        with self._writing(tenant, gallery_id) as gallery:
+            (layout,) = gallery.layouts
+            if layout.space != template.space.digest:
+                raise EmbeddingSpaceMismatchError("the gallery was made with another model.", hint="Re-embed it first.")
+            search = SearchSession(gallery, threads=threads).identifier(policy)
+            vector = np.ascontiguousarray(template.vector, dtype=np.float32)[None]
+            probes = Probes(template.space.digest, vectors=vector)
+            (found,) = search.identify({"vector": probes})
+            return found
+
+    def close(self) -> None:
+        """Give all galleries back."""
+        with self._lock:
+            for held in self._open.values():
+                held.gallery.close()
+            self._open.clear()
+
+    @contextlib.contextmanager
+    def _writing(self, tenant: str, gallery_id: str) -> Iterator[Gallery]:
+        """The gallery, for one caller at a time.
+
+        Raises:
+            NotFoundError, GalleryLockedError: another process has it.
+        """
+        with self._lock:
+            held = self._open.get((tenant, gallery_id))
+            if held is None:
+                with self._store.read() as tx:
+                    row = self.row(tx, tenant, gallery_id)
+                    key = self._store.keys.open(tx, tenant, row.key_id).secret
+                held = _Open(Gallery.open(self._path(tenant, gallery_id), key=key, mode="w"))
+                self._open[(tenant, gallery_id)] = held
+        with held.lock:
+            yield held.gallery
+
+    def _path(self, tenant: str, gallery_id: str) -> Path:
+        if self._folder is None:
+            raise StoreConfigError("no folder for galleries is named.", hint="Set SAMEBODY_SERVICE_GALLERIES.")
+        return self._folder / _file_name(tenant) / _file_name(gallery_id)
+
+
+def _file_name(name: str) -> str:
+    """A name of ours as that of a folder: ``:`` is not allowed everywhere, and ``=`` stands in no name."""
+    return name.replace(":", "=")
+
+
+def identification_to_dict(found: Identification, names: dict[str, str | None]) -> dict[str, Any]:
+    """What the API tells of a search; ``names`` are the integrator's names of the subjects."""
+    return {
+        "answer": found.answer,
+        "comparisons": found.comparisons,
+        "fpir": found.fpir,
+        "extrapolated": found.extrapolated,
+        "candidates": [
+            {
+                "rank": each.rank,
+                "subject_id": each.subject,
+                "external_id": names.get(each.subject),
+                "place": each.place,
+                "score": each.scores.get("vector"),
+                "fpir": each.fpir,
+                "reasons": [{"code": reason.code, "message": reason.message} for reason in each.reasons],
+            }
+            for each in found.candidates
+        ],
+    }

@@ -1,0 +1,113 @@
+"""Stateless checks, and people enrolled, found, refused as duplicates, erased; on real photographs."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from samebody.jobs import Queue
+from samebody.models import catalogue, weights_path
+from samebody.service.client import ApiError
+from samebody.store.verdicts import Conclusion
+from tests.service.conftest import Running
+
+pytestmark = pytest.mark.weights
+
+
+def photograph(name: str) -> bytes:
+    return Path(weights_path(catalogue()[f"example/{name}"])).read_bytes()
+
+
+def text(name: str) -> str:
+    return base64.b64encode(photograph(name)).decode()
+
+
+def accepted(service: Running, selfie: str, *, consent: bool = True) -> str:
+    """A session that was accepted, with a selfie."""
+    made = service.client().create_session(policy="no-liveness")
+    person = service.client(made["client_token"])
+    for purpose in ("verification", "enrolment") if consent else ("verification",):
+        person.give_consent(made["id"], version="2026-1", language="en", purpose=purpose)
+    for role in ("selfie", "document_front"):
+        person.upload_media(made["id"], photograph(selfie), role=role, content_type="image/jpeg")
+    person.submit_session(made["id"])
+    queue = Queue(service.store)
+    claim = queue.claim("test")
+    assert claim is not None
+    queue.conclude(claim, Conclusion("accept", "no-liveness", 1))
+    return made["id"]
+
+
+def test_people_are_enrolled_found_refused_and_erased(service: Running) -> None:
+    api = service.client(service.key("integrator"))
+    gallery = api.create_gallery(id="customers")
+    assert gallery["references"] == 0 and (service.store.blobs is not None)
+    assert api.identify("customers", picture=text("person-a-2"))["answer"] == "none"
+    first = accepted(service, "person-a-1")
+    made = api.enrol("customers", session_id=first, external_id="anna")
+    assert made["outcome"] == "enrolled" and made["subject"] is not None
+    person = made["subject"]["id"]
+    assert api.enrol("customers", session_id=first, external_id="anna")["outcome"] == "known"
+    assert api.list_galleries()["items"][0]["references"] == 1
+
+    found = api.identify("customers", picture=text("person-a-2"))
+    assert found["answer"] == "match" and found["candidates"][0]["external_id"] == "anna"
+    assert api.identify("customers", picture=text("person-b-1"))["answer"] == "none"
+
+    second = api.enrol("customers", session_id=accepted(service, "person-a-2"), external_id="anna again")
+    assert second["outcome"] == "duplicate" and second["subject"] is None
+    assert second["search"] is not None and second["search"]["candidates"][0]["subject_id"] == person
+
+    assert api.export_subject(person)[:2] == b"PK"
+    erased = api.erase_subject(person)
+    assert erased["erased"] is not None and erased["external_id"] is None
+    assert api.identify("customers", picture=text("person-a-2"))["answer"] == "none"
+    with pytest.raises(ApiError) as error:
+        api.export_subject(person)
+    assert error.value.status == 410
+
+
+def test_nobody_is_enrolled_without_consent_or_verdict(service: Running) -> None:
+    api = service.client()
+    api.create_gallery(id="g")
+    with pytest.raises(ApiError) as error:
+        api.enrol("g", session_id=accepted(service, "person-a-1", consent=False))
+    assert error.value.problem_code == "consent.missing"
+    made = api.create_session()
+    service.client(made["client_token"]).give_consent(made["id"], version="2026-1", language="en", purpose="enrolment")
+    with pytest.raises(ApiError) as error:
+        api.enrol("g", session_id=made["id"])
+    assert error.value.problem_code == "session.illegal_transition"
+
+
+def test_a_deleted_gallery_is_unreadable(service: Running, tmp_path: Path) -> None:
+    api = service.client()
+    api.create_gallery(id="g")
+    api.enrol("g", session_id=accepted(service, "person-a-1"))
+    assert api.delete_gallery("g")["references"] == 1
+    assert not list((tmp_path / "store0" / "galleries" / "local").iterdir())
+    with pytest.raises(ApiError) as error:
+        api.identify("g", picture=text("person-a-1"))
+    assert error.value.status == 404
+    assert api.create_gallery(id="g")["references"] == 0
+
+
+def test_checks_answer_and_keep_nothing(service: Running) -> None:
+    api = service.client()
+    same = api.check_faces(one=text("person-a-1"), two=text("person-a-2"), fmr=1e-3)
+    other = api.check_faces(one=text("person-a-1"), two=text("person-b-1"), fmr=1e-3)
+    outcomes = [{each["check"]: each["outcome"] for each in found["findings"]}["face.match"] for found in (same, other)]
+    assert outcomes == ["pass", "fail"]
+    quality = api.check_quality(picture=text("person-a-1"))
+    assert quality["unified"] is not None and 0 <= quality["unified"] <= 100
+    assert not [name for name, _ in service.store.blobs.names()]
+
+
+def test_a_picture_without_a_face_is_told(service: Running, tiny_picture: bytes) -> None:
+    api = service.client()
+    api.create_gallery(id="g")
+    with pytest.raises(ApiError) as error:
+        api.identify("g", picture=base64.b64encode(tiny_picture).decode())
+    assert error.value.status == 422 and "no usable face" in str(error.value)
