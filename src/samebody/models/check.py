@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from samebody.config import Settings
 from samebody.errors import SamebodyError
 from samebody.models.contracts import (
+    ClassesOutput,
     EmbeddingOutput,
     ImageInput,
     InputContract,
@@ -137,6 +138,8 @@ def expected_outputs(record: ModelRecord) -> dict[str | None, tuple[int | str, .
         return {record.output.name: ("batch", record.output.dimensions)}
     if isinstance(record.output, IrisCodeOutput | ScoreOutput):
         return {}
+    if isinstance(record.output, ClassesOutput):
+        return {record.output.name: ("batch", len(record.output.classes))}
     if isinstance(record.output, MaskOutput):
         contract = record.output
         return {contract.name: ("batch", len(contract.classes), contract.height or "height", contract.width or "width")}
@@ -199,7 +202,7 @@ def _check_answer(
 
 def takes_batches(record: ModelRecord) -> bool:
     """Whether a batch can be held against one at a time: every input has a free first axis of samples."""
-    if isinstance(record.output, ScoreOutput | MaskOutput):
+    if isinstance(record.output, ScoreOutput | MaskOutput | ClassesOutput):
         return all(
             contract.batch == "free"
             if isinstance(contract, ImageInput)

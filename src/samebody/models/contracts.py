@@ -222,6 +222,25 @@ class MaskOutput(Contract):
         return self
 
 
+class ClassesOutput(Contract):
+    """One probability a class, from a classifier of whole pictures: (batch, classes), each row sums to 1.
+
+    Attributes:
+        name: of the graph's output; None means its only one.
+        classes: names, in the order of the columns.
+    """
+
+    kind: Literal["classes"]
+    name: str | None = None
+    classes: tuple[str, ...] = Field(min_length=2, max_length=10_000)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ClassesOutput:
+        if len(set(self.classes)) < len(self.classes) or not all(self.classes):
+            raise ValueError("classes need names, each once")
+        return self
+
+
 class IrisCodeOutput(Contract):
     """A binary iris code with its mask: 16 rows, so many columns, two wavelets, two parts.
 
@@ -239,7 +258,8 @@ class IrisCodeOutput(Contract):
 
 
 OutputContract = Annotated[
-    EmbeddingOutput | ScoreOutput | MaskOutput | TensorsOutput | IrisCodeOutput, Field(discriminator="kind")
+    EmbeddingOutput | ScoreOutput | MaskOutput | ClassesOutput | TensorsOutput | IrisCodeOutput,
+    Field(discriminator="kind"),
 ]
 
 

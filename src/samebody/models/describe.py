@@ -62,6 +62,7 @@ def details(record: ModelRecord, settings: Settings | None = None) -> dict[str, 
         "output": _output_sentence(record) if record.output else None,
         "embedding_space": space.digest if space else None,
         "operating_points": [asdict(point) for point in record.operating_points],
+        "training": record.training.model_dump() if record.training else None,
         "detection": record.detection.model_dump() | {"validated": record.detection.validated}
         if record.detection
         else None,
@@ -97,6 +98,9 @@ def _output_sentence(record: ModelRecord) -> str:
         if output.scale == "log-odds":
             return f"score in log odds, bona fide {output.bona_fide}: {output.meaning}"
         return f"score {output.low:g} to {output.high:g}, bona fide {output.bona_fide}: {output.meaning}"
+    if output.kind == "classes":
+        shown = ", ".join(output.classes[:12]) + (" ..." if len(output.classes) > 12 else "")
+        return f"probabilities of {len(output.classes)} classes: {shown}"
     if output.kind == "mask":
         size = f"{output.width}x{output.height}" if output.width else f"of the picture / {output.stride}"
         kind = "one class a pixel" if output.exclusive else "any classes a pixel"

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from samebody.models.contracts import (
+    ClassesOutput,
     EmbeddingOutput,
     ImageInput,
     InputContract,
@@ -52,6 +53,7 @@ Task = Literal[
     "deepfake-detection",
     "morph-detection",
     "iris-segmentation",
+    "image-classification",
     "example",
     "font",
 ]
@@ -65,6 +67,8 @@ SCORE_TASKS = frozenset({"presentation-attack-detection", "deepfake-detection", 
 """Tasks that answer one likelihood of bona fide a sample."""
 MASK_TASKS = frozenset({"iris-segmentation"})
 """Tasks that answer one map a class."""
+CLASS_TASKS = frozenset({"image-classification"})
+"""Tasks that answer one probability a class."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Sentence = Annotated[str, Field(min_length=4)]
@@ -214,6 +218,27 @@ class Provenance(_Part):
     known_limits: tuple[Sentence, ...] = Field(min_length=1)
 
 
+class Training(_Part):
+    """What made weights of our own: enough to find the run, the data and the code again.
+
+    Attributes:
+        recipe, recipe_digest: its name and digest.
+        run: SHA-256 of the run's ``run.json``, which travels in the bundle.
+        weights_sha256: of the trained weights before export.
+        data: what the run saw, as its data name themselves: version, digest, generator, seed.
+        code: version of the code.
+        seed: of the run.
+    """
+
+    recipe: str
+    recipe_digest: str
+    run: str = Field(pattern=r"^[0-9a-f]{64}$")
+    weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    data: dict[str, str]
+    code: dict[str, str]
+    seed: int
+
+
 class Credit(_Part):
     """Who and what a photograph shows, and who took it."""
 
@@ -242,6 +267,7 @@ class ModelRecord(BaseModel):
         licence, provenance, credit: whose it is and what it may be used for.
         operating_points, score_histogram: measured error rates; a sidecar file may hold them.
         reliability: what a single comparison says, where that was measured; stands in the sidecar.
+        training: the run that made the weights, where it was one of ours.
         detection: of a detector of attacks: the band of scores that it abstains in, and its measured error rates.
     """
 
@@ -266,6 +292,7 @@ class ModelRecord(BaseModel):
     operating_points: tuple[MeasuredPoint, ...] = ()
     score_histogram: ScoreHistogram | None = None
     reliability: Reliability | None = None
+    training: Training | None = None
     detection: Detection | None = None
 
     _path: Path | None = PrivateAttr(default=None)
@@ -316,7 +343,12 @@ class ModelRecord(BaseModel):
     def _contract_mistakes(self) -> list[str]:
         """What does not hold between the task and its inputs and output."""
         mistakes = []
-        for tasks, kind, words in ((SCORE_TASKS, ScoreOutput, "score"), (MASK_TASKS, MaskOutput, "mask")):
+        kinds = (
+            (SCORE_TASKS, ScoreOutput, "score"),
+            (MASK_TASKS, MaskOutput, "mask"),
+            (CLASS_TASKS, ClassesOutput, "classes"),
+        )
+        for tasks, kind, words in kinds:
             if self.task in tasks and not isinstance(self.output, kind):
                 mistakes.append(f"a record of task {self.task} needs [output] of kind {words}")
             if self.task not in tasks and isinstance(self.output, kind):

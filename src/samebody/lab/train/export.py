@@ -7,7 +7,7 @@ import logging
 import platform
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -235,6 +235,11 @@ def _places(whole: int, some: int) -> NDArray[np.int64]:
 
 
 def _answers(output: Any, example: Example) -> dict[str, NDArray[np.float64]]:
+    if isinstance(output, Mapping):
+        missing = [name for name in example.output_names if name not in output]
+        if missing:
+            raise ShipError(f"the network answers {', '.join(output)}, and not {', '.join(missing)}.")
+        return {name: output[name].double().numpy() for name in example.output_names}
     values = [output] if isinstance(output, Tensor) else list(output)
     if len(values) != len(example.output_names):
         raise ShipError(f"the network answers {len(values)} tensors, its task names {len(example.output_names)}.")
