@@ -8,6 +8,7 @@ webcams, small faces enlarged, low light, colour casts, grey pictures, several c
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -96,31 +97,43 @@ def _tones(
     chance: float,
 ) -> Pixels:
     """Exposure, contrast, gamma, white balance, saturation: one table a channel and one matrix."""
-    if flags[4] < 0.7 * chance:
+    if flags[4] < 0.6 * chance:
         level = np.linspace(0, 1, 256)
-        gamma = math.exp(0.3 * float(normals[0]))
-        contrast = 1 + 0.25 * float(np.clip(normals[1], -2, 2))
-        shift = 0.08 * float(normals[2])
-        cast = 1 + 0.08 * np.array([normals[3], 0.4 * normals[4], normals[5]])
+        gamma = math.exp(0.22 * float(normals[0]))
+        contrast = 1 + 0.2 * float(np.clip(normals[1], -2, 2))
+        shift = 0.05 * float(normals[2])
+        cast = 1 + 0.07 * np.array([normals[3], 0.4 * normals[4], normals[5]])
         tables = np.empty((256, 1, 3), np.uint8)
         for channel in range(3):
             curve = (np.clip(level * cast[channel], 0, 1) ** gamma - 0.5) * contrast + 0.5 + shift
             tables[:, 0, channel] = np.clip(curve * 255 + 0.5, 0, 255).astype(np.uint8)
         part = np.asarray(cv2.LUT(np.ascontiguousarray(part), tables), np.uint8)
-    if flags[5] < 0.4 * chance:
+    if flags[5] < 0.3 * chance:
         grey = cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY)[..., None]
-        amount = 0.0 if flags[6] < 0.15 else 0.4 + 1.1 * float(values[8])
+        amount = 0.0 if flags[6] < 0.15 else 0.5 + 0.9 * float(values[8])
         mixed = part.astype(np.float32) * amount + grey.astype(np.float32) * (1 - amount)
         part = np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)
     return part
 
 
+@lru_cache(maxsize=1)
+def _noise() -> NDArray[np.float32]:
+    """A sheet of normal noise that grain is cut from; drawing one for each view would cost more than the network."""
+    return np.random.default_rng(20211).standard_normal((640, 640, 3), dtype=np.float32)
+
+
 def _grain(part: Pixels, sigma: float, coarse: float, seed: int) -> Pixels:
     """Sensor noise, now and then as coarse and coloured as a cheap sensor's after its own smoothing."""
-    noise = np.random.default_rng(seed).standard_normal(part.shape, dtype=np.float32)
+    height, width = part.shape[:2]
+    sheet = _noise()
+    top, left = seed % max(1, sheet.shape[0] - height), seed // 1024 % max(1, sheet.shape[1] - width)
+    noise = sheet[top : top + height, left : left + width, :: 1 if seed % 2 else -1]
+    if noise.shape != part.shape:
+        noise = np.random.default_rng(seed).standard_normal(part.shape, dtype=np.float32)
+    noise = noise * np.float32(sigma)
     if coarse > 0.5:
         noise = cv2.GaussianBlur(noise, (0, 0), 0.5 + coarse) * np.float32(1.5 + 1.5 * coarse)
-    return np.asarray(np.clip(part + noise * np.float32(sigma) + 0.5, 0, 255), np.uint8)
+    return np.asarray(cv2.add(part, noise, dtype=cv2.CV_8U), np.uint8)
 
 
 def straight_view(pixels: Pixels, box: NDArray[np.float32], side: int, reach: float) -> Pixels:
