@@ -14,16 +14,17 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from samebody.config import load_settings
 from samebody.durable import try_lock
+from samebody.errors import UsageError
 from samebody.lab.data.files import faults, write_bytes
 from samebody.lab.train.checkpoint import (
     BEST,
@@ -144,13 +145,19 @@ def train(
     with contextlib.ExitStack() as stack:
         if first:
             stack.enter_context(_locked(folder))
-        if (done := _done(folder, loaded.recipe)) is not None:
-            return done
+        done = _done(folder, loaded.recipe) if first else None
+        if (done := _shared(group, done)) is not None:
+            return replace(done, folder=folder)
         used = stack.enter_context(repeatable(loaded.recipe.threads or threads, loaded.recipe.deterministic))
         chosen = choose_device(device)
         task = make_task(loaded.recipe)
         data = task.data(_cache(cache), seed=loaded.recipe.seed)
         check_data(data)
+        if group is not None and loaded.recipe.batch % group.world:
+            raise UsageError(
+                f"a batch of {loaded.recipe.batch} cannot be divided among {group.world} processes.",
+                hint="Let `batch` be a multiple of the processes.",
+            )
         objective = make_objective(task, loaded.recipe, data)
         begun = _begin(folder, loaded, data, objective, environment(chosen, used), first=first)
         page = CurvesPage(folder, loaded.recipe, begun) if first else None
@@ -173,7 +180,7 @@ def train(
             report=told,
             stop=lambda: asked() or (stop is not None and stop()),
         )
-        state = load_checkpoint(folder, chosen)
+        state = _shared(group, load_checkpoint(folder, torch.device("cpu")) if first else None)
         if state is not None:
             if state["recipe"] != loaded.recipe.digest:
                 raise _other_recipe(folder)
@@ -232,7 +239,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def read_result(folder: Path) -> RunResult | None:
-    """What a run came to; None while it is under way.
+    """What a run, or its last session, came to; None before the first came to an end.
 
     Raises:
         RunFolderError: it is damaged.
@@ -273,6 +280,14 @@ def _loaded(recipe: LoadedRecipe | Recipe | str | Path, changes: Mapping[str, An
     return load_recipe(recipe, changes)
 
 
+T = TypeVar("T")
+
+
+def _shared(group: Group | None, value: T) -> T:
+    """What the first process of the group has; the value itself for a run of one process."""
+    return value if group is None else cast(T, group.share(value))
+
+
 def _cache(cache: Path | str | None) -> Path:
     folder = Path(cache) if cache else load_settings().models_dir.parent / "train"
     with faults(folder):
@@ -286,7 +301,8 @@ def _done(folder: Path, recipe: Recipe) -> RunResult | None:
         return None
     if read_record(folder)["recipe_digest"] != recipe.digest:
         raise _other_recipe(folder)
-    return read_result(folder)
+    found = read_result(folder)
+    return None if found is None or found.status == "interrupted" else found
 
 
 def _other_recipe(folder: Path) -> OtherRunError:
@@ -307,6 +323,10 @@ def _begin(
     """Write ``run.json``, or hold the one that is there against this session; put in the weights to start from."""
     identity = json.loads(json.dumps(dict(data.identity)))
     path = folder / RUN
+    if not first:
+        if loaded.recipe.init is not None:  # the first process hands its weights to all when the group is made
+            put_initial_weights(objective.network, loaded.recipe.init, loaded.folder)
+        return {}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if path.exists():
         record = read_record(folder)
@@ -349,8 +369,7 @@ def _begin(
         if known != sha256:
             raise OtherRunError(f"{folder} was begun from other weights.", hint="Choose another --out.")
         record["initial_weights"] = {"sha256": sha256}
-    if first:
-        write_bytes(path, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+    write_bytes(path, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
     return record
 
 
@@ -419,7 +438,7 @@ def _finish(loop: Loop, ending: Ending, folder: Path, *, write: bool) -> RunResu
         round(standing.seconds, 2),
         round(rate, 2),
     )
-    if ending != "interrupted" and write:
+    if write:
         text = json.dumps(finite(result.to_dict()), indent=1, ensure_ascii=False, allow_nan=False)
         write_bytes(folder / RESULT, (text + "\n").encode())
     return result
