@@ -9,7 +9,14 @@ from tests.service.conftest import Running
 from tests.store.conftest import SetClock
 
 # what each role gets for each route, apart from 404 for things that are not there
-OPEN = {("GET", "/v1/healthz"), ("GET", "/v1/readyz"), ("GET", "/v1/metrics"), ("GET", "/v1/media/{link}")}
+OPEN = {  # by a text that is signed
+    ("PUT", "/v1/uploads/{upload}/parts/{number}"),
+    ("POST", "/v1/uploads/{upload}/complete"),
+    ("GET", "/v1/healthz"),
+    ("GET", "/v1/readyz"),
+    ("GET", "/v1/metrics"),
+    ("GET", "/v1/media/{link}"),
+}
 SESSION = {  # open to the client token of the session too
     ("GET", "/v1/sessions/{session_id}"): "sessions:read",
     ("GET", "/v1/sessions/{session_id}/consent-texts"): "sessions:read",
@@ -19,6 +26,7 @@ SESSION = {  # open to the client token of the session too
     ("POST", "/v1/sessions/{session_id}/resume"): "sessions:write",
     ("POST", "/v1/sessions/{session_id}/cancel"): "sessions:write",
     ("POST", "/v1/sessions/{session_id}/media"): "sessions:write",
+    ("POST", "/v1/sessions/{session_id}/uploads"): "sessions:write",
     ("GET", "/v1/sessions/{session_id}/media"): "sessions:read",
 }
 KEYS_ONLY = {
@@ -73,6 +81,7 @@ BODIES = {
     "/v1/policies/check": {"text": "id: x"},
     "/v1/policies/{policy_id}": {"text": "id: x"},
     "/v1/webhook-endpoints": {"url": "https://example.org/"},
+    "/v1/sessions/{session_id}/uploads": {"role": "selfie", "parts": 2},
     "/v1/checks/face-compare": {"one": "eA==", "two": "eA=="},
     "/v1/checks/quality": {"picture": "eA=="},
     "/v1/checks/liveness": {"picture": "eA=="},

@@ -279,3 +279,34 @@ def test_readiness_names_what_is_missing(service: Running) -> None:
     assert answer.status_code == 503 and body["ready"] is False
     assert body["parts"]["workers"] == {"ok": False, "detail": "no worker is alive"}
     assert body["parts"]["store"]["ok"] and body["parts"]["media"]["ok"]
+
+
+def test_a_picture_in_parts(service: Running, tiny_picture: bytes, clock: SetClock) -> None:
+    made = service.client().create_session()
+    person = service.client(made["client_token"])
+    http = service.http(made["client_token"])
+    begun = http.post(f"/v1/sessions/{made['id']}/uploads", json={"role": "selfie", "parts": 3})
+    assert begun.json()["code"] == "session.illegal_transition"
+    person.give_consent(made["id"], version="2026-1", language="en")
+    upload = person.begin_upload(made["id"], role="selfie", content_type="image/jpeg", parts=3)["upload"]
+    third = len(tiny_picture) // 3
+    parts = [tiny_picture[:third], tiny_picture[third : 2 * third], tiny_picture[2 * third :]]
+    person.put_part(upload, 3, parts[2])
+    person.put_part(upload, 1, b"a broken line")
+    refused = http.post(f"/v1/uploads/{upload}/complete")
+    assert (refused.status_code, refused.json()["code"]) == (409, "upload.incomplete") and "2" in refused.json()[
+        "detail"
+    ]
+    person.put_part(upload, 1, parts[0])
+    person.put_part(upload, 2, parts[1])
+    assert http.put(f"/v1/uploads/{upload}/parts/4", content=b"x").status_code == 422
+    other = service.client().create_session()
+    assert service.http(other["client_token"]).put(f"/v1/uploads/{upload}/parts/1", content=b"x").status_code == 404
+    for _, data in [(name, service.store.blobs.get(name)) for name, _ in service.store.blobs.names("uploads")]:
+        assert parts[0][:20] not in data
+    kept = person.complete_upload(upload)
+    assert service.store.vault.read("local", kept["id"]) == tiny_picture
+    assert not list(service.store.blobs.names("uploads"))
+    late = person.begin_upload(made["id"], role="selfie", parts=1)["upload"]
+    clock.move(hours=1)
+    assert http.put(f"/v1/uploads/{late}/parts/1", content=b"x").status_code in (401, 403)

@@ -56,6 +56,12 @@ class IncompleteSessionError(UsageError):
     code = "session.incomplete"
 
 
+class IncompleteUploadError(UsageError):
+    """Parts of an upload are missing."""
+
+    code = "upload.incomplete"
+
+
 class CursorError(InputError):
     """A cursor was changed, or belongs to another list."""
 

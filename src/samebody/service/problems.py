@@ -30,6 +30,7 @@ _STATUS: tuple[tuple[type[SamebodyError], int], ...] = (
     (store.IllegalTransitionError, 409),
     (store.ConsentMissingError, 409),
     (own.IncompleteSessionError, 409),
+    (own.IncompleteUploadError, 409),
     (store.IdempotencyConflictError, 409),
     (store.KeyDestroyedError, 410),
     (own.BodyTooLargeError, 413),

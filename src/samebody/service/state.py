@@ -18,6 +18,7 @@ from samebody.service.limits import RateLimiter
 from samebody.service.metrics import Requests
 from samebody.service.settings import ServiceSettings
 from samebody.service.tokens import Signer
+from samebody.service.uploads import Uploads
 from samebody.store.store import Store
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Service:
     def __init__(self, store: Store, settings: ServiceSettings, runtime: Settings) -> None:
         self.store, self.settings, self.runtime = store, settings, runtime
         self.client_tokens, self.links = Signer(store, "client"), Signer(store, "media")
+        self.uploads = Uploads(store)
         self.cursors = Signer(store, "cursor")
         self.queue = Queue(store)
         self.requests = Requests()

@@ -301,6 +301,13 @@ class Part(TypedDict):
     detail: str
 
 
+class PartView(TypedDict):
+    """A part that was kept."""
+
+    part: int
+    size: int
+
+
 class PolicyList(TypedDict):
     """The newest version of every policy."""
 
@@ -402,6 +409,14 @@ class Tried(TypedDict):
     accepted: bool
     status: int | None
     error: str | None
+
+
+class UploadView(TypedDict):
+    """An upload that was begun: send the parts, then complete it."""
+
+    upload: str
+    parts: int
+    seconds: int
 
 
 class Verdict(TypedDict):
@@ -584,6 +599,40 @@ class Client(SyncTransport):
     def list_media(self, session_id: str) -> MediaList:
         """The samples of a session, oldest first: what they are, never their content."""
         found: MediaList = self._send(Call("GET", f"/v1/sessions/{session_id}/media"))
+        return found
+
+    def begin_upload(
+        self,
+        session_id: str,
+        *,
+        role: str,
+        parts: int,
+        content_type: str = "application/octet-stream",
+        idempotency_key: str | None = None,
+    ) -> UploadView:
+        """Begin an upload in parts, for lines that break."""
+        found: UploadView = self._send(
+            Call(
+                "POST",
+                f"/v1/sessions/{session_id}/uploads",
+                body={"role": role, "content_type": content_type, "parts": parts},
+                idempotency_key=idempotency_key,
+            )
+        )
+        return found
+
+    def put_part(
+        self, upload: str, number: int, content: bytes, *, content_type: str = "application/octet-stream"
+    ) -> PartView:
+        """Send one part, from 1; in any order, and again when in doubt."""
+        found: PartView = self._send(
+            Call("PUT", f"/v1/uploads/{upload}/parts/{number}", content=content, content_type=content_type)
+        )
+        return found
+
+    def complete_upload(self, upload: str, *, idempotency_key: str | None = None) -> Media:
+        """Join the parts into a sample; what cannot be decoded is refused."""
+        found: Media = self._send(Call("POST", f"/v1/uploads/{upload}/complete", idempotency_key=idempotency_key))
         return found
 
     def media_link(self, session_id: str, media_id: str, *, idempotency_key: str | None = None) -> Link:
@@ -1100,6 +1149,40 @@ class AsyncClient(AsyncTransport):
     async def list_media(self, session_id: str) -> MediaList:
         """The samples of a session, oldest first: what they are, never their content."""
         found: MediaList = await self._send(Call("GET", f"/v1/sessions/{session_id}/media"))
+        return found
+
+    async def begin_upload(
+        self,
+        session_id: str,
+        *,
+        role: str,
+        parts: int,
+        content_type: str = "application/octet-stream",
+        idempotency_key: str | None = None,
+    ) -> UploadView:
+        """Begin an upload in parts, for lines that break."""
+        found: UploadView = await self._send(
+            Call(
+                "POST",
+                f"/v1/sessions/{session_id}/uploads",
+                body={"role": role, "content_type": content_type, "parts": parts},
+                idempotency_key=idempotency_key,
+            )
+        )
+        return found
+
+    async def put_part(
+        self, upload: str, number: int, content: bytes, *, content_type: str = "application/octet-stream"
+    ) -> PartView:
+        """Send one part, from 1; in any order, and again when in doubt."""
+        found: PartView = await self._send(
+            Call("PUT", f"/v1/uploads/{upload}/parts/{number}", content=content, content_type=content_type)
+        )
+        return found
+
+    async def complete_upload(self, upload: str, *, idempotency_key: str | None = None) -> Media:
+        """Join the parts into a sample; what cannot be decoded is refused."""
+        found: Media = await self._send(Call("POST", f"/v1/uploads/{upload}/complete", idempotency_key=idempotency_key))
         return found
 
     async def media_link(self, session_id: str, media_id: str, *, idempotency_key: str | None = None) -> Link:

@@ -28,7 +28,6 @@ Schema = Mapping[str, Any]
 _PLAIN = {
     "string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None", "object": "dict[str, Any]",
 }  # fmt: skip
-_OWN_ARGUMENTS = ("content_type", "idempotency_key")
 
 
 def source(document: Mapping[str, Any]) -> str:
@@ -126,7 +125,7 @@ def _method(
     first, named, query = [], [], []
     for each in operation.get("parameters", ()):
         if each["in"] == "path":
-            first.append(f"{each['name']}: str")
+            first.append(f"{each['name']}: {_inlined(each['schema'], schemas)}")
         elif each["in"] == "query":
             required = each.get("required", False)
             default = "" if required else f" = {each['schema'].get('default')!r}"
@@ -175,7 +174,7 @@ def _method(
 
 
 def _safe(name: str) -> str:
-    return f"{name}_" if keyword.iskeyword(name) or name in _OWN_ARGUMENTS else name
+    return f"{name}_" if keyword.iskeyword(name) or name == "idempotency_key" else name
 
 
 def _sentence(text: str) -> str:

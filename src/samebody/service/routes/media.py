@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import Field
 
 from samebody.capture import decode_image
 from samebody.service import schemas, views
 from samebody.service.access import Caller, anyone, needs
-from samebody.service.errors import InvalidRequestError, LinkError
+from samebody.service.errors import BodyTooLargeError, InvalidRequestError, LinkError
 from samebody.service.once import OnceOnly
 from samebody.service.state import service_of
+from samebody.service.uploads import LIFE, MOST_PARTS
 from samebody.service.work import ROLES
 from samebody.store.errors import NotFoundError
 
@@ -50,11 +52,8 @@ def upload_media(
     """Take in one picture: the body is the encoded file, kept as it is; what cannot be decoded is refused."""
     who.require_session(session_id, "sessions:write")
     service = service_of(request)
-    if role not in ROLES:
-        raise InvalidRequestError("a sample has no such role.", hint=f"Known: {', '.join(ROLES)}.")
     content_type = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
-    if content_type not in PICTURES:
-        raise InvalidRequestError("a sample is sent as a picture.", hint=f"Content-Type: {', '.join(PICTURES)}.")
+    _check(role, content_type)
     decode_image(data, limits=service.runtime.limits, role=role)
 
     def work() -> dict[str, Any]:
@@ -63,6 +62,103 @@ def upload_media(
         )
 
     return once.outside(who, 201, work)
+
+
+class NewUpload(schemas.Request):
+    """A picture that comes in parts."""
+
+    role: schemas.Name = Field(description=f"what it is for: {', '.join(ROLES)}")
+    content_type: str = Field(default="application/octet-stream", max_length=64)
+    parts: int = Field(ge=1, le=MOST_PARTS)
+
+
+class UploadView(schemas.Answer):
+    """An upload that was begun: send the parts, then complete it."""
+
+    upload: str = Field(description="names it in the paths below")
+    parts: int
+    seconds: int = Field(description="until it must be complete")
+
+
+class PartView(schemas.Answer):
+    """A part that was kept."""
+
+    part: int
+    size: int
+
+
+@router.post("/sessions/{session_id}/uploads", status_code=201, response_model=UploadView)
+def begin_upload(
+    request: Request, session_id: SessionId, wanted: NewUpload, once: OnceOnly, who: Annotated[Caller, anyone()]
+) -> Response:
+    """Begin an upload in parts, for lines that break."""
+    who.require_session(session_id, "sessions:write")
+    service = service_of(request)
+    _check(wanted.role, wanted.content_type)
+
+    def work() -> dict[str, Any]:
+        text = service.uploads.begin(who.tenant, session_id, wanted.role, wanted.content_type, wanted.parts)
+        return {"upload": text, "parts": wanted.parts, "seconds": int(LIFE.total_seconds())}
+
+    return once.outside(who, 201, work)
+
+
+@router.put(
+    "/uploads/{upload}/parts/{number}",
+    response_model=PartView,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+def put_part(
+    request: Request,
+    upload: Annotated[str, Path(max_length=1000)],
+    number: Annotated[int, Path(ge=1, le=MOST_PARTS)],
+    data: Annotated[bytes, Depends(_raw)],
+    who: Annotated[Caller, anyone()],
+) -> dict[str, Any]:
+    """Send one part, from 1; in any order, and again when in doubt."""
+    service = service_of(request)
+    found = service.uploads.open(who.tenant, upload)
+    who.require_session(found.session_id, "sessions:write")
+    if number > found.parts:
+        raise InvalidRequestError(f"the upload has {found.parts} parts.")
+    service.uploads.put(who.tenant, found, number, data)
+    return {"part": number, "size": len(data)}
+
+
+@router.post("/uploads/{upload}/complete", status_code=201, response_model=schemas.Media)
+def complete_upload(
+    request: Request, upload: Annotated[str, Path(max_length=1000)], once: OnceOnly, who: Annotated[Caller, anyone()]
+) -> Response:
+    """Join the parts into a sample; what cannot be decoded is refused."""
+    service = service_of(request)
+    found = service.uploads.open(who.tenant, upload)
+    who.require_session(found.session_id, "sessions:write")
+
+    def work() -> dict[str, Any]:
+        data = service.uploads.joined(who.tenant, found)
+        if len(data) > service.settings.max_body:
+            raise BodyTooLargeError(f"the picture has more than {service.settings.max_body} bytes.")
+        decode_image(data, limits=service.runtime.limits, role=found.role)
+        kept = service.store.vault.add(
+            who.tenant, found.session_id, found.role, data, actor=who.actor, content_type=found.content_type
+        )
+        service.uploads.discard(found)
+        return views.media(kept)
+
+    return once.outside(who, 201, work)
+
+
+def _check(role: str, content_type: str) -> None:
+    """Return when a sample may have the role and type."""
+    if role not in ROLES:
+        raise InvalidRequestError("a sample has no such role.", hint=f"Known: {', '.join(ROLES)}.")
+    if content_type not in PICTURES:
+        raise InvalidRequestError("a sample is sent as a picture.", hint=f"Content-Type: {', '.join(PICTURES)}.")
 
 
 @router.get("/sessions/{session_id}/media", response_model=schemas.MediaList)
