@@ -151,23 +151,31 @@ class Pad(Task):
         return figures
 
     def exported(self, network: nn.Module) -> tuple[nn.Module, Example]:
-        """Views, 0-255, to the log odds of bona fide of each; the runtime averages them and calibrates."""
+        """Views, 0-255, to the likelihood of bona fide of each, not calibrated: :class:`Likelihood` with 1 and 0."""
+        return Likelihood(network), self.example()
+
+    def example(self) -> Example:
+        """One input of the exported network, and the names of its ends."""
         side = self.parameters.views.side  # type: ignore[attr-defined]
-        example = Example(torch.rand(1, 3, side, side) * 255, "views", ("log_odds",))
-        return LogOdds(network).eval(), example
+        return Example(torch.rand(1, 3, side, side) * 255, "views", ("likelihood",))
 
 
-class LogOdds(nn.Module):
-    """[n, 3, side, side] 0-255 to [n] log odds of bona fide."""
+class Likelihood(nn.Module):
+    """[n, 3, side, side] 0-255 to [n] likelihoods of bona fide: sigmoid(slope x log odds + offset).
 
-    def __init__(self, network: nn.Module) -> None:
+    Slope and offset are those of a logistic calibration; being linear in the log odds, calibrating each view and
+    averaging is the same as calibrating the mean.
+    """
+
+    def __init__(self, network: nn.Module, slope: float = 1.0, offset: float = 0.0) -> None:
         super().__init__()
         self.network = network
+        self.slope, self.offset = slope, offset
 
     def forward(self, views: Tensor) -> Tensor:
-        """The difference of the two logits."""
+        """One likelihood a view."""
         logits = self.network(views)["logits"]
-        return logits[:, 1] - logits[:, 0]
+        return torch.sigmoid((logits[:, 1] - logits[:, 0]) * self.slope + self.offset)
 
 
 @torch.no_grad()
