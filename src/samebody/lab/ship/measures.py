@@ -230,7 +230,8 @@ def _overlap(
         seen = values.argmax(axis=1)[:, None] == np.arange(values.shape[1])[:, None, None]
         true = truth[:, None] == np.arange(values.shape[1])[:, None, None]
     else:
-        seen, true = values >= (0.5 if gate.threshold is None else gate.threshold), truth > 0
+        seen = values >= (0.5 if gate.threshold is None else gate.threshold)
+        true = truth >= 0.5 if truth.dtype.kind == "f" else truth > 0  # shares of a pixel, or flags
     if seen.shape != true.shape:
         raise SamplesError(f"the masks have shape {list(true.shape)}, the output {list(seen.shape)}.")
     both, either = (part.sum(axis=(2, 3)).astype(np.float64) for part in (seen & true, seen | true))

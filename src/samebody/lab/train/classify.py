@@ -75,6 +75,7 @@ class Classify(Task):
         train: str = Field(default="train", description="value of `split` to learn from")
         held: str = Field(default="test", description="value of `split` to stop by")
         size: tuple[int, int] = Field(default=(64, 64), description="height and width of the input, 16 to 1024")
+        answer: str = Field(default="", description="class whose probability is exported alone; all of them otherwise")
 
         @model_validator(mode="after")
         def _possible(self) -> Any:
@@ -82,6 +83,8 @@ class Classify(Task):
                 raise ValueError("classes: one stands twice")
             if not all(16 <= side <= 1024 for side in self.size):
                 raise ValueError("size: each side must lie in 16 to 1024")
+            if self.answer and self.answer not in self.classes:
+                raise ValueError("answer: must be one of the classes")
             if self.train == self.held:
                 raise ValueError("train and held must be different splits")
             return self
@@ -152,9 +155,13 @@ class Classify(Task):
         }
 
     def exported(self, network: nn.Module) -> tuple[nn.Module, Example]:
-        """The network with a softmax: float32 [n, classes], each row sums to 1."""
+        """The network with a softmax: float32 [n, classes], each row sums to 1; [n, 1] of the class ``answer``."""
         example = torch.zeros(1, 3, *self.parameters.size)
-        return _Probabilities(network), Example(example, output_names=("probabilities",))
+        chosen = self.parameters
+        if chosen.answer:
+            place = chosen.classes.index(chosen.answer)
+            return _Probabilities(network, slice(place, place + 1)), Example(example, output_names=("probability",))
+        return _Probabilities(network, slice(None)), Example(example, output_names=("probabilities",))
 
     def pictures(self, pixels: NDArray[np.uint8]) -> Tensor:
         """As :meth:`Pictures.batch` gives them."""
@@ -162,12 +169,12 @@ class Classify(Task):
 
 
 class _Probabilities(nn.Module):
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, columns: slice) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.columns = network, columns
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.softmax(self.network(x)["logits"], dim=1)
+        return torch.softmax(self.network(x)["logits"], dim=1)[:, self.columns]
 
 
 def predictions(network: nn.Module, source: Source, batch: int = 128) -> tuple[Tensor, Tensor]:
