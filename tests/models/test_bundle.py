@@ -394,6 +394,37 @@ def test_what_a_killed_installation_left_is_not_read_and_is_removed(tmp_path: Pa
     assert not half.exists()
 
 
+def test_a_policy_may_ask_for_signed_models(tmp_path: Path) -> None:
+    """Before any work: the embedder's record is unsigned, signed, changed."""
+    from samebody.decide import load_policy
+    from samebody.errors import NotMeasuredError
+    from samebody.pipeline import Verifier
+    from tests.models.factory import record_text, tiny_embedder
+
+    folder = tmp_path / "b"
+    folder.mkdir()
+    data, _ = tiny_embedder(24, 24, 16)
+    (folder / "tiny.onnx").write_bytes(data)
+    sources = '[[sources]]\nkind = "file"\npath = "tiny.onnx"\n'
+    (folder / "record.toml").write_text(record_text(data, sources=sources, width=24, height=24, dimensions=16))
+    sign_folder(folder, KEY)
+    settings = machine(tmp_path)
+    asking = load_policy("selfie-to-selfie").model_copy(update={"require_signed_models": True})
+    picture = np.zeros((32, 32, 3), np.uint8)
+
+    def verify(policy: object) -> None:
+        Verifier(settings, embedder="own/tiny").verify(selfie=picture, reference=picture, policy=policy)  # type: ignore[arg-type]
+
+    added = add_bundle(folder, settings)
+    with pytest.raises(NotMeasuredError):  # the signature holds, and the next question is asked
+        verify(asking)
+    (added.folder / SIGNATURE).unlink()
+    with pytest.raises(SignatureError):
+        verify(asking)
+    with pytest.raises(NotMeasuredError):
+        verify("selfie-to-selfie")
+
+
 def test_signing_what_is_no_bundle_leaves_no_signature(tmp_path: Path) -> None:
     made = bundle(tmp_path / "b")
     signed = (made / SIGNATURE).read_bytes()

@@ -154,6 +154,9 @@ class Policy(_Part):
         default=False,
         description="whether a liveness check may pass whose error rates were measured on synthetic attacks only",
     )
+    require_signed_models: bool = Field(
+        default=False, description="whether a model of your own decides only as a trusted key signed it"
+    )
     layers: Layers = Field(description="what each layer has to show")
     checks: Mapping[CheckName, CheckRule] = Field(default_factory=dict, description="exceptions for single checks")
     reasons: Mapping[ReasonCode, Consequence] = Field(

@@ -99,10 +99,16 @@ class Verifier:
             UsageError: the pictures handed over do not fit the policy.
             InputError: a picture cannot be decoded.
             NotMeasuredError: the policy asks for an error rate at which the model was not measured.
+            BundleError: the policy asks for signed models, and the embedder is not signed by a trusted key, or was
+                changed since.
         """
         rules = policy if isinstance(policy, Policy) else load_policy(policy, self.settings)
         other = self._other_side(rules, document, reference)
         # asked before any work is done: a policy that this model cannot serve is a mistake of the operator
+        if rules.require_signed_models:
+            from samebody.models.bundle_install import require_trusted
+
+            require_trusted(self.record, self.settings)
         demand = rules.face_match
         self.record.operating_point(
             demand.fmr, population=demand.population, allow_extrapolated=demand.allow_extrapolated
