@@ -33,6 +33,10 @@ def require_torch() -> None:
 @click.option("--set", "changes", multiple=True, metavar="PLACE=VALUE", help="Put in a value, e.g. optimiser.lr=1e-3.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda:0 ...")
 @click.option("--threads", default=0, type=click.IntRange(0, 1024), help="Of the processor; 0 = the machine's choice.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes that train together.")
+@click.option("--engine", default="local", show_default=True, type=click.Choice(["local", "ray"]))
+@click.option("--address", help="Of a running Ray cluster.")
+@click.option("--mlflow", "tracking", metavar="URI", help="Hand the run over to MLflow at its end.")
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), help="Where prepared data are kept.")
 @json_option
 def command(
@@ -41,6 +45,10 @@ def command(
     changes: tuple[str, ...],
     device: str,
     threads: int,
+    workers: int,
+    engine: str,
+    address: str | None,
+    tracking: str | None,
     cache: Path | None,
     as_json: bool,
 ) -> int:

@@ -139,7 +139,11 @@ class Classify(Task):
     def network(self, parts: Mapping[str, Any]) -> nn.Module:
         """A backbone with one linear layer on its features; answers ``logits`` [n, classes]."""
         options = dict(parts)
-        backbone = backbones[options.pop("name")](**options)
+        made = backbones[options.pop("name")]
+        height, width = self.parameters.size
+        if height == width and "size" in made.Parameters.model_fields:
+            options.setdefault("size", height)
+        backbone = made(**options)
         return Network(backbone, {"logits": nn.Linear(backbone.width, len(self.parameters.classes))})
 
     def measure(self, network: nn.Module, held: Source) -> dict[str, float]:

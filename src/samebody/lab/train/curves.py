@@ -58,15 +58,15 @@ def curves_page(
     names = list(dict.fromkeys(name for line in steps for name in line.get("losses", {})))
     if len(names) > 1:
         loss.update({name: [(s["step"], s["losses"].get(name)) for s in steps] for name in names})
-    charts.append(_chart("loss (train)", loss))
+    charts.append(chart("loss (train)", loss))
     for name in dict.fromkeys(name for line in held for name in line["held"]):
-        charts.append(_chart(f"{name} (held)", {name: [(line["step"], line["held"].get(name)) for line in held]}))
+        charts.append(chart(f"{name} (held)", {name: [(line["step"], line["held"].get(name)) for line in held]}))
     for name, title in (
         ("lr", "learning rate"),
         ("gradient_norm", "gradient norm"),
         ("samples_per_second", "samples a second"),
     ):
-        charts.append(_chart(title, {title: _series(steps, name)}))
+        charts.append(chart(title, {title: _series(steps, name)}))
     step = max((line["step"] for line in lines), default=0)
     reload = f'<meta http-equiv="refresh" content="{EVERY:.0f}">' if live else ""
     state = "under way" if live else "not under way"
@@ -81,7 +81,7 @@ def curves_page(
     rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in facts.items())
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{reload}'
-        f"<title>{html.escape(recipe.id)}: curves</title><style>{_STYLE}</style></head><body>"
+        f"<title>{html.escape(recipe.id)}: curves</title><style>{STYLE}</style></head><body>"
         f"<h1>{html.escape(recipe.id)}</h1><table>{rows}</table><main>{''.join(charts)}</main>"
         f"<h2>Recipe</h2><pre>{html.escape(str(record['recipe_text']))}</pre></body></html>\n"
     )
@@ -91,7 +91,8 @@ def _series(lines: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, 
     return [(line["step"], line[name]) for line in lines if line.get(name) is not None]
 
 
-def _chart(title: str, series: Mapping[str, Sequence[tuple[float, float | None]]]) -> str:
+def chart(title: str, series: Mapping[str, Sequence[tuple[float, float | None]]], *, legend: bool = True) -> str:
+    """One line chart as a ``<figure>``: points (step, value) by name; None and empty series are left out."""
     kept = {name: [(x, y) for x, y in points if y is not None] for name, points in series.items()}
     whole = [point for points in kept.values() for point in points]
     if not whole:
@@ -106,7 +107,8 @@ def _chart(title: str, series: Mapping[str, Sequence[tuple[float, float | None]]
         down = TOP + plot_height * (1 - (y - y0) / (y1 - y0))
         return f"{right:.1f},{down:.1f}"
 
-    drawn, legend = [], []
+    drawn: list[str] = []
+    names: list[str] = []
     for number, (name, points) in enumerate(kept.items()):
         places = [place(x, y) for x, y in points]
         if len(places) == 1:
@@ -114,8 +116,8 @@ def _chart(title: str, series: Mapping[str, Sequence[tuple[float, float | None]]
             drawn.append(f'<circle class="s{number % 6}" cx="{cx}" cy="{cy}" r="3"/>')
         elif places:
             drawn.append(f'<polyline class="s{number % 6}" points="{" ".join(places)}"/>')
-        if len(kept) > 1:
-            legend.append(f'<span class="s{number % 6}">{html.escape(name)}</span>')
+        if legend and len(kept) > 1:
+            names.append(f'<span class="s{number % 6}">{html.escape(name)}</span>')
     for share in (0.0, 0.5, 1.0):
         value = y0 + share * (y1 - y0)
         down = TOP + plot_height * (1 - share)
@@ -125,14 +127,14 @@ def _chart(title: str, series: Mapping[str, Sequence[tuple[float, float | None]]
     drawn.append(f'<text x="{WIDTH - 10}" y="{HEIGHT - 8}" text-anchor="end">step {x1:,.0f}</text>')
     last = next(iter(kept.values()))[-1][1] if next(iter(kept.values())) else whole[-1][1]
     return (
-        f"<figure><figcaption><b>{html.escape(title)}</b> {last:.5g} {' '.join(legend)}</figcaption>"
+        f"<figure><figcaption><b>{html.escape(title)}</b> {last:.5g} {' '.join(names)}</figcaption>"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(title)}">'
         f"{''.join(drawn)}</svg></figure>"
     )
 
 
 _COLOURS = ("#0a6ebd", "#d1495b", "#2a9d5c", "#b26a00", "#7b4fb5", "#6b7280")
-_STYLE = """
+STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--line:#8884}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e6e6;--paper:#16181c}}
 body{font:14px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)}

@@ -41,6 +41,7 @@ class Progress:
         remaining: seconds, at the rate of this session with everything counted.
         held: figures of the last evaluation; empty before the first.
         best: step of the best evaluation; 0 before the first.
+        evaluated: whether ``held`` was measured at this very step.
     """
 
     step: int
@@ -50,6 +51,7 @@ class Progress:
     remaining: float
     held: Mapping[str, float]
     best: int
+    evaluated: bool = False
 
 
 @dataclass
@@ -350,7 +352,7 @@ class Loop:
         if self.recipe.early_stopping and standing.waited >= self.recipe.early_stopping.patience:
             standing.early = standing.step < self.recipe.steps
         self.metrics.add({"step": standing.step, "held": figures, "best": better})
-        self._tell()
+        self._tell(evaluated=True)
 
     def _measured(self) -> dict[str, float]:
         seed_everything(derived(self.recipe.seed, "measure"))
@@ -376,7 +378,7 @@ class Loop:
         self._tell()
         self.window.clear()
 
-    def _tell(self) -> None:
+    def _tell(self, *, evaluated: bool = False) -> None:
         if self.report is None or self.group.rank != 0:
             return
         last = self.window.last
@@ -390,6 +392,7 @@ class Loop:
                 self._remaining,
                 standing.held,
                 standing.best_step,
+                evaluated,
             )
         )
 

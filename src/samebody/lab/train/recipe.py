@@ -203,7 +203,9 @@ def load_recipe(name_or_path: str | Path, changes: Mapping[str, Any] | None = No
         text, folder = path.read_text(encoding="utf-8"), Path(str(path)).parent
     else:
         text, folder = _read(Path(name)), Path(name).resolve().parent
-    return LoadedRecipe(parse_recipe(text, name, changes), text, folder)
+    if changes:
+        text = changed(text, changes, name)
+    return LoadedRecipe(parse_recipe(text, name), text, folder)
 
 
 def parse_recipe(text: str, name: str = "the recipe", changes: Mapping[str, Any] | None = None) -> Recipe:

@@ -161,7 +161,7 @@ def train(
         objective = make_objective(task, loaded.recipe, data)
         begun = _begin(folder, loaded, data, objective, environment(chosen, used), first=first)
         page = CurvesPage(folder, loaded.recipe, begun) if first else None
-        asked = stack.enter_context(_signals())
+        asked = stack.enter_context(asked_to_end())
 
         def told(progress: Progress) -> None:
             if page is not None:
@@ -457,9 +457,16 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+_ours: list[Any] = []
+"""The handlers of :func:`asked_to_end` that are in force."""
+
+
 @contextlib.contextmanager
-def _signals() -> Iterator[Callable[[], bool]]:
-    """Control-C or SIGTERM once: the run ends with a checkpoint; a second time: it ends at once."""
+def asked_to_end() -> Iterator[Callable[[], bool]]:
+    """Control-C or SIGTERM once: the run ends with a checkpoint; a second time: it ends at once.
+
+    Within another of its kind (a trial of a study) both are told.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
@@ -469,13 +476,19 @@ def _signals() -> Iterator[Callable[[], bool]]:
         if asked.is_set():
             raise KeyboardInterrupt
         asked.set()
+        if before[number] in _ours:
+            before[number](number, frame)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    _ours.append(note)
+    for number in before:
+        signal.signal(number, note)
     try:
         yield asked.is_set
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _ours.remove(note)
 
 
 def _read_json(path: Path, kind: str, hint: str) -> dict[str, Any]:
