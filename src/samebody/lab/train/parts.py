@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from samebody.lab.train import augment as _augment
 from samebody.lab.train import backbones as _backbones
+from samebody.lab.train import compress as _compress
 from samebody.lab.train import domain as _domain
 from samebody.lab.train import losses as _losses
 from samebody.lab.train import samplers as _samplers
@@ -11,4 +12,4 @@ from samebody.lab.train.task import augmentations, backbones, losses, samplers, 
 
 __all__ = ["augmentations", "backbones", "losses", "samplers", "teachers", "wrappers"]
 
-_ = (_augment, _backbones, _domain, _losses, _samplers)
+_ = (_augment, _backbones, _compress, _domain, _losses, _samplers)

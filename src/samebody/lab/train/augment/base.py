@@ -45,12 +45,23 @@ class Augmentation(stage.Stage):
 
     def chosen(self, count: int, generator: Generator) -> Tensor:
         """bool [count]: the samples to change."""
-        return torch.rand(count, generator=generator) < self.options.share
+        return uniform(count, generator) < self.options.share
+
+
+def uniform(count: int, generator: Generator) -> Tensor:
+    """float32 [count] uniform in 0..1, on the processor whatever the generator's device."""
+    return torch.rand(count, generator=generator, device=generator.device).cpu()
+
+
+def whole(low: int, high: int, count: int, generator: Generator) -> list[int]:
+    """``count`` whole numbers in low..high, both included."""
+    drawn: list[int] = torch.randint(low, high + 1, (count,), generator=generator, device=generator.device).tolist()
+    return drawn
 
 
 def between(low: float, high: float, count: int, generator: Generator) -> Tensor:
     """float32 [count] uniform in low..high."""
-    return low + (high - low) * torch.rand(count, generator=generator)
+    return low + (high - low) * uniform(count, generator)
 
 
 def column(values: Tensor, like: Tensor) -> Tensor:

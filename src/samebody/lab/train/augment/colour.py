@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from samebody.lab.train.augment.base import Augmentation, AugmentParameters, between, column
+from samebody.lab.train.augment.base import Augmentation, AugmentParameters, between, column, uniform
 from samebody.lab.train.task import augmentations
 
 GREY = (0.299, 0.587, 0.114)
@@ -59,7 +59,7 @@ class Colour(Augmentation):
             x = adjust_hue(x.clamp(0, 1), turns * (2 * torch.pi))
         factor = between(1 - options.saturation, 1 + options.saturation, count, generator)
         if options.grey > 0:
-            factor = torch.where(torch.rand(count, generator=generator) < options.grey, 0.0, factor)
+            factor = torch.where(uniform(count, generator) < options.grey, 0.0, factor)
         grey = _grey(x)
         return grey + (x - grey) * column(factor, x)
 

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from samebody.lab.train.augment.base import Augmentation, AugmentParameters, between
+from samebody.lab.train.augment.base import Augmentation, AugmentParameters, between, uniform
 from samebody.lab.train.task import augmentations
 
 
@@ -33,7 +33,12 @@ class Erase(Augmentation):
         count, _, height, width = pictures.shape
         inside = rectangles(count, (height, width), options.least, options.most, options.aspect, generator)
         if options.fill == "noise":
-            fill = torch.rand(pictures.shape, generator=generator).to(pictures.device, pictures.dtype) * options.white
+            fill = (
+                torch.rand(pictures.shape, generator=generator, device=generator.device).to(
+                    pictures.device, pictures.dtype
+                )
+                * options.white
+            )
         elif options.fill == "mean":
             fill = pictures.mean((2, 3), keepdim=True).expand_as(pictures)
         else:
@@ -50,8 +55,8 @@ def rectangles(
     ratio = between(-limit, limit, count, generator).exp()
     heights = (area * ratio).sqrt().clamp(1, size[0]).round()
     widths = (area / ratio).sqrt().clamp(1, size[1]).round()
-    tops = (torch.rand(count, generator=generator) * (size[0] - heights + 1)).floor()
-    lefts = (torch.rand(count, generator=generator) * (size[1] - widths + 1)).floor()
+    tops = (uniform(count, generator) * (size[0] - heights + 1)).floor()
+    lefts = (uniform(count, generator) * (size[1] - widths + 1)).floor()
     rows, columns = torch.arange(size[0])[None, :, None], torch.arange(size[1])[None, None, :]
     tops, lefts, heights, widths = (value[:, None, None] for value in (tops, lefts, heights, widths))
     return (rows >= tops) & (rows < tops + heights) & (columns >= lefts) & (columns < lefts + widths)

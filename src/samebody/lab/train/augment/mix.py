@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from samebody.errors import UsageError
-from samebody.lab.train.augment.base import Augmentation, AugmentParameters
+from samebody.lab.train.augment.base import Augmentation, AugmentParameters, whole
 from samebody.lab.train.augment.erase import rectangles
 from samebody.lab.train.task import augmentations
 
@@ -45,7 +45,7 @@ class MixUp(_Mixed):
         """The batch mixed with a permutation of itself; the own sample has the larger share."""
         pictures = batch[self.options.input]
         chosen = self.chosen(len(pictures), generator)
-        partner = torch.randperm(len(pictures), generator=generator)
+        partner = permutation(len(pictures), generator)
         share = beta(self.options.alpha, len(pictures), generator)
         share = torch.where(chosen, torch.maximum(share, 1 - share), 1.0)
         weight = share.to(pictures.device, pictures.dtype)[:, None, None, None]
@@ -69,7 +69,7 @@ class CutMix(_Mixed):
         pictures = batch[self.options.input]
         count, _, height, width = pictures.shape
         chosen = self.chosen(count, generator)
-        partner = torch.randperm(count, generator=generator)
+        partner = permutation(count, generator)
         inside = rectangles(count, (height, width), self.options.least, self.options.most, 1.0, generator)
         inside = inside & chosen[:, None, None]
         share = 1 - inside.float().mean((1, 2))
@@ -83,5 +83,10 @@ class CutMix(_Mixed):
 
 def beta(alpha: float, count: int, generator: Generator) -> Tensor:
     """float32 [count] from Beta(alpha, alpha); numpy's, because torch's cannot be given a generator."""
-    seed = int(torch.randint(0, 2**62, (1,), generator=generator))
+    (seed,) = whole(0, 2**62, 1, generator)
     return torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, count).astype(np.float32))
+
+
+def permutation(count: int, generator: Generator) -> Tensor:
+    """int64 [count]: who is mixed with whom, on the processor."""
+    return torch.randperm(count, generator=generator, device=generator.device).cpu()

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from samebody.errors import UsageError
-from samebody.lab.train.augment.base import Augmentation, AugmentParameters, between, column
+from samebody.lab.train.augment.base import Augmentation, AugmentParameters, between, column, whole
 from samebody.lab.train.task import augmentations
 
 
@@ -50,7 +50,7 @@ class MotionBlur(Augmentation):
         from kornia.filters import motion_blur
 
         longest = min(self.options.longest, _odd_below(min(pictures.shape[-2:])))
-        side = 3 + 2 * int(torch.randint(0, (longest - 3) // 2 + 1, (1,), generator=generator))
+        side = 3 + 2 * whole(0, (longest - 3) // 2, 1, generator)[0]
         angle = between(0, 360, len(pictures), generator).to(pictures.device)
         blurred: Tensor = motion_blur(pictures, side, angle, torch.zeros_like(angle), border_type="reflect")
         return blurred
@@ -73,7 +73,9 @@ class Noise(Augmentation):
         read = column(between(0, options.read, len(pictures), generator), pictures)
         shot = column(between(0, options.shot, len(pictures), generator), pictures)
         count, channels, height, width = pictures.shape
-        noise = torch.randn((count, 1 if options.grey else channels, height, width), generator=generator)
+        noise = torch.randn(
+            (count, 1 if options.grey else channels, height, width), generator=generator, device=generator.device
+        )
         x = pictures / white
         deviation = (read.square() + shot * x.clamp(0, 1)).sqrt()
         return (x + deviation * noise.to(x.device, x.dtype)).clamp(0, 1) * white
@@ -92,7 +94,7 @@ class Downscale(Augmentation):
     def change(self, pictures: Tensor, generator: Generator) -> Tensor:
         """All pictures as if taken from afar."""
         factors = between(self.options.least, 1, len(pictures), generator).tolist()
-        kinds = torch.randint(0, 3, (len(pictures),), generator=generator).tolist()
+        kinds = whole(0, 2, len(pictures), generator)
         height, width = pictures.shape[-2:]
         changed = torch.empty_like(pictures)
         for index, (factor, kind) in enumerate(zip(factors, kinds, strict=True)):
@@ -124,8 +126,8 @@ class Jpeg(Augmentation):
 
     def change(self, pictures: Tensor, generator: Generator) -> Tensor:
         """All pictures as they come back from a file."""
-        quality = torch.randint(self.options.low, self.options.high + 1, (len(pictures),), generator=generator)
-        return torch.stack([self._coded(picture, int(q)) for picture, q in zip(pictures, quality, strict=True)])
+        quality = whole(self.options.low, self.options.high, len(pictures), generator)
+        return torch.stack([self._coded(picture, q) for picture, q in zip(pictures, quality, strict=True)])
 
     def _coded(self, picture: Tensor, quality: int) -> Tensor:
         import cv2

@@ -68,7 +68,7 @@ class Tokens(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[n, 1 + registers + patches, d]."""
         tokens = self.patches(x).flatten(2).transpose(1, 2) + self.places
-        return torch.cat([self.extra.expand(len(x), -1, -1), tokens], 1)
+        return torch.cat([self.extra.expand(x.shape[0], -1, -1), tokens], 1)
 
 
 @backbones.register("vit")
