@@ -110,6 +110,18 @@ class ApiKeys:
             raise denied
         return Principal(tenant, key_id, row.role, frozenset(row.scopes))
 
+    def holder(self, tx: Session, tenant: str, key_id: str) -> Principal:
+        """Whom a key stands for, when its secret was checked before: for a login that lasts.
+
+        Raises:
+            AccessDeniedError: revoked or expired meanwhile.
+        """
+        row = tx.get(ApiKeyRow, (tenant, key_id), populate_existing=True)
+        now = self.clock()
+        if row is None or row.revoked is not None or (row.expires is not None and row.expires <= now):
+            raise AccessDeniedError("the key of this login is not valid any more.", hint="Log in again.")
+        return Principal(tenant, key_id, row.role, frozenset(row.scopes))
+
     def use_is_due(self, tx: Session, principal: Principal) -> bool:
         """Whether the last use that was noted is older than five minutes."""
         row = tx.get(ApiKeyRow, (principal.tenant, principal.key_id))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -94,6 +94,21 @@ class Reviews:
         return self.sessions.advance(
             tx, tenant, session_id, event, actor=f"user:{reviewer}", details={"review": review_id, "code": code}
         )
+
+    def assign(self, tx: Session, tenant: str, session_id: str, assignee: str | None, *, actor: str) -> None:
+        """Say who takes a case that waits for a reviewer; None gives it back to everybody.
+
+        Raises:
+            NotFoundError, IllegalTransitionError: no such session, or it is not in review.
+        """
+        session = self.sessions.get(tx, tenant, session_id)
+        transition(session.state, Event.OPINION)
+        tx.execute(
+            update(SessionRow)
+            .where(SessionRow.tenant == tenant, SessionRow.id == session_id)
+            .values(assignee=None if assignee is None else assignee[:200])
+        )
+        self.audit.append(tx, tenant, actor, "review.assigned", "session", session_id, assignee=assignee or "nobody")
 
     def of_case(self, tx: Session, tenant: str, case_id: str) -> list[Opinion]:
         """The opinions on a case, oldest first."""

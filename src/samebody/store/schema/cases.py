@@ -53,6 +53,7 @@ class SessionRow(Owned, Base):
         lease_owner, lease_token, lease_until: the worker that holds it, while ``processing``.
         failures: leases lost and faults since the last submission; ``not_before`` delays the next try.
         reference: the integrator's own id; ``sealed_metadata`` what else they sent, under the case's key.
+        assignee: the reviewer who took the case, as the audit log names them.
     """
 
     __tablename__ = "sessions"
@@ -74,6 +75,7 @@ class SessionRow(Owned, Base):
     lease_owner: Mapped[str | None]
     lease_token: Mapped[str | None] = mapped_column(String(64))
     lease_until: Mapped[datetime | None]
+    assignee: Mapped[str | None] = mapped_column(String(200))
 
     __table_args__ = (
         within_tenant("case_id", "cases"),
