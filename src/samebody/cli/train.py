@@ -15,6 +15,8 @@ from samebody.cli.data_parts import SETTINGS, json_option, pairs, say
 
 if TYPE_CHECKING:
     from samebody.lab.train.loop import Progress
+    from samebody.lab.train.recipe import LoadedRecipe
+    from samebody.lab.train.run import RunResult
 
 EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
@@ -55,12 +57,23 @@ def command(
     """Train RECIPE (a file, or the name of a bundled recipe) in the folder --out.
 
     A run that was interrupted or killed goes on when the same command is given again; one that is done is left alone.
+    Several processes: --workers N on this machine, --engine ray on a cluster, or start the command by torchrun.
     """
     require_torch()
-    from samebody.lab.train.run import train
+    from samebody.lab.train.recipe import load_recipe
 
-    with shown() as report:
-        result = train(recipe, out, cache=cache, device=device, threads=threads, report=report, changes=values(changes))
+    result = _trained(
+        load_recipe(recipe, values(changes)),
+        out,
+        {"cache": cache, "device": device, "threads": threads},
+        {"workers": workers, "engine": engine, "address": address},
+    )
+    if result is None:
+        return 0
+    if tracking:
+        from samebody.lab.train.mlflow_export import export_run
+
+        click.echo(f"MLflow run {export_run(out, tracking)}", err=True)
     figures = ", ".join(f"{name} {value:.5g}" for name, value in result.best.items()) or "none"
     lines = [f"{result.status} at step {result.step:,} of {result.steps:,}; {result.rate:,.0f} samples a second"]
     if result.status == "interrupted":
@@ -71,6 +84,25 @@ def command(
     lines.append(f"curves: {out / 'curves.html'}")
     say({**result.to_dict(), "folder": str(out)}, as_json, lines)
     return 130 if result.status == "interrupted" else 0
+
+
+def _trained(loaded: LoadedRecipe, out: Path, options: dict[str, Any], several: dict[str, Any]) -> RunResult | None:
+    """Train in this process, in several, or as one of those that a launcher started; None for all but its first."""
+    from samebody.lab.train import cluster
+    from samebody.lab.train.run import train
+
+    if cluster.under_torchrun():
+        with cluster.joined(options["device"]) as group:
+            options["device"] = str(group.device)
+            if group.rank:
+                train(loaded, out, **options, group=group)
+                return None
+            with shown() as report:
+                return train(loaded, out, **options, report=report, group=group)
+    with shown() as report:
+        if several["workers"] > 1 or several["engine"] == "ray":
+            return cluster.train_together(loaded, out, **options, **several, report=report)
+        return train(loaded, out, **options, report=report)
 
 
 def values(changes: tuple[str, ...]) -> dict[str, Any]:
