@@ -7,17 +7,13 @@ from pathlib import Path
 import click
 
 from samebody.cli.data_parts import SETTINGS, json_option, say
+from samebody.cli.ship_parts import RECORD_HELP, samples_of
 
 
 @click.command("quantise", context_settings=SETTINGS)
 @click.argument("model", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--calibration", type=click.Path(path_type=Path), help="An .npz, a data set, or a folder of pictures.")
-@click.option(
-    "--record",
-    "declaration",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Declaration of the record (YAML): how pictures are fitted to the input.",
-)
+@click.option("--record", metavar="ID|FILE", help=RECORD_HELP)
 @click.option("--split", default="", help="Of a data set: the samples to calibrate on.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The int8 file.")
 @click.option("--method", type=click.Choice(["minmax", "percentile", "entropy"]), default="minmax", show_default=True)
@@ -32,7 +28,7 @@ from samebody.cli.data_parts import SETTINGS, json_option, say
 def command(
     model: Path,
     calibration: Path | None,
-    declaration: Path | None,
+    record: str | None,
     split: str,
     out: Path | None,
     method: str,
@@ -51,10 +47,9 @@ def command(
     """
     from samebody.errors import UsageError
     from samebody.lab.data.files import write_bytes
-    from samebody.lab.ship.graph import input_names, read_graph
+    from samebody.lab.ship.graph import read_graph
     from samebody.lab.ship.quantise import QuantiseOptions, nodes_of, quantise
     from samebody.lab.ship.release import quantised_fields, write_json
-    from samebody.lab.ship.samples import load_samples, picture_samples
 
     graph = read_graph(model)
     if nodes:
@@ -74,17 +69,7 @@ def command(
             "samples": samples,
         }
     )
-    names = input_names(graph)
-    if calibration.is_dir():
-        from samebody.lab.ship.record import load_declaration
-        from samebody.models.contracts import ImageInput
-
-        contract = load_declaration(declaration).input if declaration else None
-        if not isinstance(contract, ImageInput) or len(names) != 1:
-            raise UsageError("pictures need --record with an input of pictures, and a graph with one input.")
-        some = picture_samples(calibration, contract, names[0], split=split, limit=samples)
-    else:
-        some = load_samples(calibration, names)
+    some = samples_of(calibration, graph, record, split=split, limit=samples)
     made = quantise(graph, some, options)
     write_bytes(out, made.data)
     fields = quantised_fields(made, options)
