@@ -37,7 +37,7 @@ def bright_corner(side: int = 32) -> Pixels:
 @pytest.mark.parametrize("name", sorted(methods))
 def test_planted_evidence_is_pointed_at(name: str) -> None:
     options = {} if name == "occlusion" else {"masks": 400}
-    assert pointing_score(methods[name](**options), 8, seed=3) == 8
+    assert pointing_score(methods[name](**options), 5, seed=3) == 5
 
 
 @pytest.mark.parametrize("name", sorted(methods))

@@ -16,7 +16,9 @@ from samebody.cli.main import main
 from samebody.explain import CorrRise, Occlusion, Rise, embedder_pair, record_score
 from samebody.explain.errors import UnsupportedModelError
 from samebody.explain.sanity import randomisation_test, randomised, session_pair
-from samebody.models import ContractError, ModelRecord, catalogue, embed, load_record, weights_path
+from samebody.models import ModelRecord, catalogue, embed, weights_path
+from samebody.models.catalogue import read_records
+from samebody.models.errors import ContractError
 from samebody.types import Pixels
 from tests.models.detectors import LICENCE, PROVENANCE, detector_record
 from tests.models.factory import record_text, sha256, tiny_embedder
@@ -34,8 +36,10 @@ def embedder(folder: Path, side: int = 24) -> ModelRecord:
         mean=127.5,
         scale=0.01,
     )
-    (folder / "tiny.toml").write_text(text)
-    return load_record(folder / "tiny.toml")
+    (folder / "own").mkdir(exist_ok=True)
+    (folder / "own" / "tiny.onnx").write_bytes(data)
+    (folder / "own" / "tiny.toml").write_text(text)
+    return read_records(folder)["own/tiny"]
 
 
 def crop(seed: int, side: int = 24) -> Pixels:
@@ -179,7 +183,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 def test_a_pair_is_explained_with_page_overlays_and_maps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = (weights_path(catalogue()[f"example/person-b-{number}"]) for number in (1, 2))
     out = tmp_path / "out"
-    code, text, err = run(capsys, "pair", first, second, "--masks", 32, "--json", "--out", out)
+    code, text, err = run(capsys, "pair", first, second, "--masks", 16, "--json", "--out", out)
     assert code == 0 and "explanation.html" in err
     found = json.loads(text)
     assert len(found["pictures"]) == 2 and found["score"] == pytest.approx(found["pictures"][0]["score"], abs=1e-5)
