@@ -13,6 +13,7 @@ import torch
 
 from samebody.lab.train.errors import RecipeInvalidError, RecipeNotFoundError
 from samebody.lab.train.recipe import Recipe, Schedule, bundled_recipes, changed, load_recipe, parse_recipe
+from samebody.lab.train.study import load_study
 from samebody.located_yaml import read_located
 from tests.lab.train.toy import RECIPE, recipe
 
@@ -125,3 +126,19 @@ def test_the_schedule_is_that_of_torch() -> None:
     stepwise = Schedule(name="step", milestones=(0.5, 0.8), gamma=0.1)
     assert [stepwise.factor(step, 10) for step in (0, 4, 5, 7, 8)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
     assert Schedule(name="constant").factor(3, 10) == 1
+
+
+def indented(text: str, first: str) -> str:
+    """The indented block of a page that begins with the line ``first``."""
+    lines = text.splitlines()
+    start = lines.index(f"    {first}")
+    end = next(n for n in range(start, len(lines)) if lines[n] and not lines[n].startswith("    "))
+    return "\n".join(line[4:] for line in lines[start:end])
+
+
+def test_the_recipe_and_the_study_of_the_how_to_hold(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "how-to" / "train.md").read_text()
+    (tmp_path / "recipe.yaml").write_text(indented(text, "recipe: 1"))
+    (tmp_path / "study.yaml").write_text(indented(text, "study: 1"))
+    assert load_recipe(tmp_path / "recipe.yaml").recipe.early_stopping is not None
+    assert load_study(tmp_path / "study.yaml").study.trials == 30
