@@ -170,10 +170,10 @@ def write(run: Path, folder: Path, cache: Path, out: Path) -> None:
             },
             "provenance": {
                 "origin": "samebody train pad, then benchmarks/pad_record.py, in this repository",
-                "training_data": f"{identity['train_pairs']} pairs of a synthetic attack (8 species, 22 generator families) "
-                "and its bona fide twin, made from the fairface subset by samebody.synth.attacks; no real attack",
-                "intended_use": "One sign among others whether a face before the camera is a print, a screen or a mask. It "
-                "must not decide alone.",
+                "training_data": f"{identity['train_pairs']} pairs of a synthetic attack (8 species, 22 generator "
+                "families) and its bona fide twin, made from the fairface subset by samebody.synth.attacks; no real attack",
+                "intended_use": "One sign among others whether a face before the camera is a print, a screen or a "
+                "mask. It must not decide alone.",
                 "known_limits": LIMITS,
             },
             "training": {
