@@ -34,12 +34,13 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         figures = measure(Path(place), chosen)
-    ratio = figures["ratio"]
+    ratio, processor = figures["ratio"], figures["processor_ratio"]
     print(
         f"{chosen.network}, batch {chosen.batch}, {SIDE} px, {chosen.threads} thread(s), {chosen.rounds} rounds of "
         f"{chosen.steps} steps: ours over bare {ratio['median']:.3f} "
-        f"({ratio['minimum']:.3f} to {ratio['maximum']:.3f}); bare {figures['bare']['median']:.1f} samples/s, "
-        f"ours {figures['ours']['median']:.1f}"
+        f"({ratio['minimum']:.3f} to {ratio['maximum']:.3f}); by processor time "
+        f"{processor['median']:.3f} ({processor['minimum']:.3f} to {processor['maximum']:.3f}); "
+        f"bare {figures['bare']['median']:.1f} samples/s, ours {figures['ours']['median']:.1f}"
     )
     if chosen.json:
         chosen.json.write_text(json.dumps({**figures, "machine": describe_machine()}, indent=1) + "\n")
@@ -69,31 +70,29 @@ def measure(place: Path, chosen: argparse.Namespace) -> dict[str, Any]:
     recipe = parse_recipe(text)
     task = tasks["classify"](**recipe.task.parameters)
 
-    def ours(number: int) -> float:
+    def ours(number: int) -> tuple[float, float]:
         folder = place / f"run{number}"
         folder.mkdir()
         objective = make_objective(task, recipe, data)
         loop = Loop(recipe, task, data, objective, folder, torch.device("cpu"))
-        spent = 0.0
+        spent = Clock()
         evaluate = loop._evaluate
 
         def left_out() -> None:
-            nonlocal spent
-            start = time.perf_counter()
+            start = Clock()
             evaluate()
-            spent += time.perf_counter() - start
+            spent.leave_out(start)
 
         loop._evaluate = left_out  # type: ignore[method-assign]
-        start = time.perf_counter()
         loop.run()
-        return chosen.steps * chosen.batch / (time.perf_counter() - start - spent)
+        return spent.seconds()
 
-    def bare(number: int) -> float:
+    def bare(number: int) -> tuple[float, float]:
         network, loss = make_network(task, recipe, data), losses["cross-entropy"]()
         sampler = samplers["uniform"](columns)
         optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
         network.train()
-        start = time.perf_counter()
+        clock = Clock()
         for step in range(chosen.steps):
             batch = source.batch(sampler.indices(step, chosen.batch, 0), step)
             optimiser.zero_grad()
@@ -101,17 +100,38 @@ def measure(place: Path, chosen: argparse.Namespace) -> dict[str, Any]:
             value.backward()
             optimiser.step()
             value.item()
-        return chosen.steps * chosen.batch / (time.perf_counter() - start)
+        return clock.seconds()
 
-    found: dict[str, list[float]] = {"ours": [], "bare": []}
+    samples = chosen.steps * chosen.batch
+    found: dict[str, list[tuple[float, float]]] = {"ours": [], "bare": []}
     with repeatable(chosen.threads, True):
         bare(0), ours(-1)  # warm up
         for number in range(chosen.rounds):
             pair = (("ours", ours), ("bare", bare)) if number % 2 else (("bare", bare), ("ours", ours))
             for name, run in pair:
                 found[name].append(run(number))
-    ratio = [mine / theirs for mine, theirs in zip(found["ours"], found["bare"])]
-    return {name: spread(values) for name, values in (*found.items(), ("ratio", ratio))}
+    pairs = list(zip(found["ours"], found["bare"]))
+    figures = {name: spread([samples / wall for wall, _ in values]) for name, values in found.items()}
+    figures["ratio"] = spread([theirs[0] / mine[0] for mine, theirs in pairs])
+    figures["processor_ratio"] = spread([theirs[1] / mine[1] for mine, theirs in pairs])
+    return figures
+
+
+class Clock:
+    """Seconds on the wall and of the processor since it was made."""
+
+    def __init__(self) -> None:
+        self.wall, self.processor = time.perf_counter(), time.process_time()
+
+    def seconds(self) -> tuple[float, float]:
+        """On the wall, of the processor (all threads)."""
+        return time.perf_counter() - self.wall, time.process_time() - self.processor
+
+    def leave_out(self, start: Clock) -> None:
+        """Do not count what passed since ``start``."""
+        wall, processor = start.seconds()
+        self.wall += wall
+        self.processor += processor
 
 
 if __name__ == "__main__":
