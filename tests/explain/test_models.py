@@ -140,6 +140,25 @@ def test_one_number_of_a_tensor_must_be_named() -> None:
         record_score(record, index=10**7)(np.zeros((1, 64, 64, 3), np.uint8))
 
 
+@pytest.mark.weights
+def test_a_pad_detector_is_explained_where_it_looks(tmp_path: Path) -> None:
+    from samebody.lab.evaluate.explained import LIMIT, log_odds, seen_by
+
+    record = corner_detector(tmp_path)
+    path = weights_path(catalogue()["example/person-a-1"])
+    seen = seen_by(record, path)
+    assert seen.what == "log odds of bona fide" and seen.landmarks is not None
+    height, width = seen.pixels.shape[:2]
+    assert height == width and ((seen.landmarks > 0) & (seen.landmarks < width)).all()
+    image = decode_image(path)
+    assert width < max(image.width, image.height)
+    saliency = Occlusion(sizes=(0.3,), step=1.0, fill="black").explain(seen.score, seen.pixels)
+    assert saliency.values[: height // 3, : width // 3].mean() > 0  # its evidence is how bright the corner is
+    assert abs(float(saliency.values[-height // 6 :, -width // 6 :].mean())) < 1e-6
+    odds = log_odds(np.array([0.0, 0.5, 1.0, 1 / (1 + np.exp(-2.0))]))
+    assert odds == pytest.approx([-LIMIT, 0.0, LIMIT, 2.0])
+
+
 # ----------------------------------------------------------------------------------------------------------- shuffling
 
 
