@@ -1,9 +1,9 @@
-"""Fitting of the differential morph check and of small logistic detectors, their ONNX graphs and their records.
+"""Fitting of the differential morph check, ONNX graphs of it and of small layered detectors, and their records.
 
-The check asks under which of two laws the difference of portrait and selfie is likelier: that of pictures of one person
-(covariance W) or that of a morph against one of its people (covariance M), for the template and for the head's shape,
-as in probabilistic linear discriminant analysis (S. Prince and J. Elder, ICCV 2007). A logistic regression weighs both
-ratios and the plain distance.
+The check weighs two things. How alike portrait and selfie are: the cosine of their templates. And under which of two
+laws the difference of both head shapes is likelier, that of pictures of one person (covariance W) or that of a morph
+against one of its people (covariance M), as in probabilistic linear discriminant analysis (S. Prince and J. Elder, ICCV
+2007). The same two laws over the templates were tried and added nothing to the cosine (docs/adr/0369).
 """
 
 from __future__ import annotations
@@ -62,75 +62,63 @@ def fit_law(bona_fide: Array, morphs: Array, *, shrink: float, most: int) -> Law
 
 @dataclass(frozen=True, eq=False)
 class MorphModel:
-    """Laws of both differences and the regression over their terms."""
+    """The laws of the shape and the regression over the cosine and the terms of :class:`Law`."""
 
-    template: Law
     shape: Law
     weights: Array
     offset: float
 
-    def terms(self, vectors: Array, shapes: Array) -> Array:
-        """(n, 5): those of the template, those of the shape, and the cosine of the templates."""
-        return _terms(self.template, self.shape, vectors, shapes)
-
     def logit(self, vectors: Array, shapes: Array) -> Array:
-        """(n,) log odds of a bona fide portrait."""
-        return np.asarray(self.terms(vectors, shapes) @ self.weights + self.offset)
+        """(n,) log odds of a bona fide portrait, at even odds."""
+        return np.asarray(_terms(self.shape, vectors, shapes) @ self.weights + self.offset)
 
 
-def _terms(template: Law, shape: Law, vectors: Array, shapes: Array) -> Array:
+def _terms(shape: Law, vectors: Array, shapes: Array) -> Array:
+    """(n, 3): cosine of the templates, and the terms of the shape."""
     cosine = (vectors[:, 0] * vectors[:, 1]).sum(axis=1)
-    return np.column_stack(
-        [template.terms(vectors[:, 0] - vectors[:, 1]), shape.terms(shapes[:, 0] - shapes[:, 1]), cosine]
-    )
+    return np.column_stack([cosine, shape.terms(shapes[:, 0] - shapes[:, 1])])
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What is chosen for the fit; by cross-validation over people of the training part, see ``morph_results``."""
-
-    shrink_template: float = 0.3
-    shrink_shape: float = 0.3
-    most_template: int = 64
-    most_shape: int = 24
-    ridge: float = 1e-3
-    use_shape: bool = True
-    use_laws: bool = True
+FOLDS = 4
 
 
 def fit_morph(
-    vectors: Array, shapes: Array, morph: NDArray[np.bool_], people: NDArray[np.int64], choice: Choice
-) -> MorphModel:
-    """Fit the laws on everything, the regression on terms of laws that did not see the person.
+    vectors: Array, shapes: Array, morph: NDArray[np.bool_], people: NDArray[np.int64], *, use_shape: bool = True
+) -> tuple[MorphModel, Array]:
+    """The model, and the log odds that each row gets from a model that did not see its person.
+
+    The laws are fitted on everything, the regression on terms of laws that did not see the person.
 
     Args:
         vectors: (n, 2, d) templates of portrait and selfie.
         shapes: (n, 2, s).
         morph: (n,) whether the portrait is one.
         people: (n,) code of the person on the selfie.
-        choice: see :class:`Choice`.
+        use_shape: False leaves the cosine alone.
     """
+    used = np.array([True, use_shape, use_shape])
 
-    def laws(rows: NDArray[np.bool_]) -> tuple[Law, Law]:
-        d, s = vectors[:, 0] - vectors[:, 1], shapes[:, 0] - shapes[:, 1]
-        fair, bad = rows & ~morph, rows & morph
-        return (
-            fit_law(d[fair], d[bad], shrink=choice.shrink_template, most=choice.most_template),
-            fit_law(s[fair], s[bad], shrink=choice.shrink_shape, most=choice.most_shape),
-        )
+    def law(rows: NDArray[np.bool_]) -> Law:
+        difference = shapes[:, 0] - shapes[:, 1]
+        return fit_law(difference[rows & ~morph], difference[rows & morph], shrink=0.3, most=24)
 
-    fold = people % 4
-    terms = np.zeros((len(vectors), 5))
-    for index in range(4):
-        out = fold == index
-        terms[out] = _terms(*laws(~out), vectors[out], shapes[out])
-    used = np.array([choice.use_laws] * 2 + [choice.use_shape] * 2 + [True])
-    fit = fit_balanced(terms[:, used], ~morph, ridge=choice.ridge)
-    weights = np.zeros(5)
-    weights[used] = fit.weights[:-1] / fit.spread
-    offset = float(fit.weights[-1] - (fit.weights[:-1] * fit.mean / fit.spread).sum())
-    template, shape = laws(np.ones(len(vectors), bool))
-    return MorphModel(template, shape, weights, offset)
+    def fitted(rows: NDArray[np.bool_]) -> MorphModel:
+        terms = np.zeros((len(vectors), 3))
+        for index in range(FOLDS):
+            out = rows & (people % FOLDS == index)
+            if out.any():
+                terms[out] = _terms(law(rows & ~out), vectors[out], shapes[out])
+        fit = fit_balanced(terms[rows][:, used], ~morph[rows], ridge=1e-3)
+        weights = np.zeros(3)
+        weights[used] = fit.weights[:-1] / fit.spread
+        offset = float(fit.weights[-1] - (fit.weights[:-1] * fit.mean / fit.spread).sum())
+        return MorphModel(law(rows), weights, offset)
+
+    crossed = np.zeros(len(vectors))
+    for index in range(FOLDS):
+        out = people % FOLDS == index
+        crossed[out] = fitted(~out).logit(vectors[out], shapes[out])
+    return fitted(np.ones(len(vectors), bool)), crossed
 
 
 def fit_balanced(x: Array, positive: NDArray[np.bool_], *, ridge: float) -> Logistic:
@@ -144,58 +132,52 @@ def fit_balanced(x: Array, positive: NDArray[np.bool_], *, ridge: float) -> Logi
 # -------------------------------------------------------------------------------------------------------------- graphs
 
 
-def morph_graph(model: MorphModel, space: str, shape_size: int) -> bytes:
+def morph_graph(model: MorphModel, space: str, dimensions: int) -> bytes:
     """The ONNX graph: ``vectors`` (n, 2, d) and ``shapes`` (n, 2, s) to ``bona_fide`` (n,)."""
-    dimensions = len(model.template.directions)
-    nodes: list[onnx.NodeProto] = []
+    law = model.shape
     constants: dict[str, NDArray[np.float32 | np.int64]] = {
         "first": np.array([0], np.int64),
         "second": np.array([1], np.int64),
         "axis": np.array([1], np.int64),
-        "last": np.array([-1], np.int64),
         "offset": np.array([model.offset], np.float32),
         "weights": model.weights.reshape(-1, 1).astype(np.float32),
         "little": np.array(1e-6, np.float32),
+        "directions": law.directions.astype(np.float32),
+        "slopes": (0.5 * (1 / law.ratios - 1)).astype(np.float32),
+        "level": np.array([[0.5 * np.log(law.ratios).mean()]], np.float32),
     }
-
-    def node(kind: str, inputs: list[str], output: str, **attributes: object) -> str:
-        nodes.append(helper.make_node(kind, inputs, [output], **attributes))
-        return output
-
-    sides: dict[str, tuple[str, str]] = {}
-    terms = []
-    for name, law in (("vectors", model.template), ("shapes", model.shape)):
+    steps: list[tuple[str, list[str], str, dict[str, int]]] = []
+    for name in ("vectors", "shapes"):
         for side, which in (("portrait", "first"), ("selfie", "second")):
-            node("Gather", [name, which], f"{name}.{side}.3d", axis=1)
-            node("Squeeze", [f"{name}.{side}.3d", "axis"], f"{name}.{side}")
-        sides[name] = (f"{name}.portrait", f"{name}.selfie")
-        node("Sub", list(sides[name]), f"{name}.difference")
-        constants[f"{name}.directions"] = law.directions.astype(np.float32)
-        constants[f"{name}.slopes"] = (0.5 * (1 / law.ratios - 1)).astype(np.float32)
-        constants[f"{name}.level"] = np.array([[0.5 * np.log(law.ratios).mean()]], np.float32)
-        node("MatMul", [f"{name}.difference", f"{name}.directions"], f"{name}.white")
-        node("Mul", [f"{name}.white", f"{name}.white"], f"{name}.square")
-        node("ReduceMean", [f"{name}.square", "last"], f"{name}.mean", keepdims=1)
-        node("Add", [f"{name}.mean", "little"], f"{name}.mean.safe")
-        terms.append(node("Log", [f"{name}.mean.safe"], f"{name}.size"))
-        node("Mul", [f"{name}.square", f"{name}.slopes"], f"{name}.scaled")
-        node("ReduceMean", [f"{name}.scaled", "last"], f"{name}.scaled.mean", keepdims=1)
-        terms.append(node("Add", [f"{name}.scaled.mean", f"{name}.level"], f"{name}.ratio"))
-    node("Mul", list(sides["vectors"]), "product")
-    terms.append(node("ReduceSum", ["product", "last"], "cosine", keepdims=1))
-    node("Concat", terms, "terms", axis=1)
-    node("MatMul", ["terms", "weights"], "weighed")
-    node("Add", ["weighed", "offset"], "logit")
-    node("Sigmoid", ["logit"], "probability")
-    node("Squeeze", ["probability", "axis"], "bona_fide")
+            steps.append(("Gather", [name, which], f"{name}.{side}.of", {"axis": 1}))
+            steps.append(("Squeeze", [f"{name}.{side}.of", "axis"], f"{name}.{side}", {}))
+    steps += [
+        ("Mul", ["vectors.portrait", "vectors.selfie"], "product", {}),
+        ("ReduceSum", ["product", "axis"], "cosine", {"keepdims": 1}),
+        ("Sub", ["shapes.portrait", "shapes.selfie"], "difference", {}),
+        ("MatMul", ["difference", "directions"], "white", {}),
+        ("Mul", ["white", "white"], "square", {}),
+        ("ReduceMean", ["square", "axis"], "mean", {"keepdims": 1}),
+        ("Add", ["mean", "little"], "mean.safe", {}),
+        ("Log", ["mean.safe"], "size", {}),
+        ("Mul", ["square", "slopes"], "scaled", {}),
+        ("ReduceMean", ["scaled", "axis"], "scaled.mean", {"keepdims": 1}),
+        ("Add", ["scaled.mean", "level"], "ratio", {}),
+        ("Concat", ["cosine", "size", "ratio"], "terms", {"axis": 1}),
+        ("MatMul", ["terms", "weights"], "weighed", {}),
+        ("Add", ["weighed", "offset"], "logit", {}),
+        ("Sigmoid", ["logit"], "probability", {}),
+        ("Squeeze", ["probability", "axis"], "bona_fide", {}),
+    ]
+    nodes = [helper.make_node(kind, inputs, [output], **options) for kind, inputs, output, options in steps]
     inputs = [
         helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["batch", 2, dimensions]),
-        helper.make_tensor_value_info("shapes", TensorProto.FLOAT, ["batch", 2, shape_size]),
+        helper.make_tensor_value_info("shapes", TensorProto.FLOAT, ["batch", 2, len(law.directions)]),
     ]
     return _serialised(nodes, inputs, constants, {"embedding_space": space})
 
 
-def logistic_graph(layers: list[tuple[Array, Array]], mean: Array, spread: Array, limit: float) -> bytes:
+def layered_graph(layers: list[tuple[Array, Array]], mean: Array, spread: Array, limit: float) -> bytes:
     """The ONNX graph: ``features`` (n, d), standardised and cut at ``limit``, through layers to ``bona_fide`` (n,)."""
     constants: dict[str, NDArray[np.float32 | np.int64]] = {
         "mean": mean.astype(np.float32),
