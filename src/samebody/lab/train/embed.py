@@ -1,7 +1,7 @@
 """Task ``embed-distil``: a small face embedder that learns from a large one what faces are alike. No identities.
 
-The student begins as a pruned copy of the teacher (:mod:`samebody.lab.train.embed_prune`) and then learns, from views of
-aligned faces, the teacher's vector of each face and how the vectors of a batch stand to each other.
+The student begins as a pruned copy of the teacher (:mod:`samebody.lab.train.embed_prune`) and then learns, from views
+of aligned faces, the teacher's vector of each face and how the vectors of a batch stand to each other.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from samebody.lab.train.task import Data, Example, Source, Task, tasks
 from samebody.models import catalogue, weights_path
 
 _INIT_VERSION = 1
+_LOG = logging.getLogger(__name__)
 
 
 class FaceSource:
@@ -176,7 +178,7 @@ class EmbedDistil(Task):
             pixels = torch.from_numpy(np.ascontiguousarray(source.faces.middle(rows))).permute(0, 3, 1, 2).float()
             teacher = read_teacher(str(weights_path(record)))
             few = pixels[rng.permutation(len(pixels))[: options.fine].tolist()]
-            prune(teacher, network, few, pixels, seed=seed)
+            prune(teacher, network, few, pixels, seed=seed, progress=_LOG.info)
             stream = io.BytesIO()
             torch.save(network.state_dict(), stream)
             write_bytes(path, stream.getvalue())
@@ -184,7 +186,7 @@ class EmbedDistil(Task):
 
     @torch.no_grad()
     def measure(self, network: nn.Module, held: Source) -> dict[str, float]:
-        """``cosine`` to the teacher (mean), ``cosine_5`` (its 5 % quantile), ``ranks``: see :func:`rank_correlation`."""
+        """``cosine`` to the teacher (mean), ``cosine_5`` (5 % quantile), ``ranks`` (:func:`rank_correlation`)."""
         options: Any = self.parameters
         count = min(len(held), options.measured)
         memory = next(network.parameters())

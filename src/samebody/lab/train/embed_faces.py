@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samebody.config import Settings, load_settings
-from samebody.durable import sync_folder
 from samebody.errors import InputError
 from samebody.face import FaceAnalyser, geometry
 from samebody.face.stream import ordered
+from samebody.lab.data.files import write_bytes
 from samebody.lab.evaluate.evaluation_sets import EvaluationSet, Sample
 from samebody.lab.evaluate.images import acquisition_key
 from samebody.types import Pixels
@@ -153,13 +153,7 @@ def _cut(
             np.lib.format.write_array_header_1_0(stream, {**header, "shape": (len(kept), wide, wide, 3)})
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(draft, pixels)
+        draft.replace(pixels)
     finally:
         draft.unlink(missing_ok=True)
-    note = index.with_name(f".{index.name}.{os.getpid()}.tmp")
-    with note.open("w", encoding="utf-8") as text:
-        text.write(json.dumps(kept))
-        text.flush()
-        os.fsync(text.fileno())
-    os.replace(note, index)
-    sync_folder(index.parent)
+    write_bytes(index, json.dumps(kept).encode())

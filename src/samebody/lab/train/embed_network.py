@@ -1,8 +1,8 @@
 """The edge embedder's network: a chain of depthwise and pointwise convolutions with ReLU, and a factored dense end.
 
 The shape is MobileNet's (Howard et al., arXiv:1704.04861) as the teacher SFace has it, so that the student can begin as
-a pruned copy. It has no normalisation layers: scale and shift of the teacher's are folded into the weights, and training
-starts where activations have the teacher's scale. ReLU instead of the teacher's PReLU costs nothing after a
+a pruned copy. It has no normalisation layers: those of the teacher are folded into the weights, and training starts
+where activations have the teacher's scale. ReLU instead of the teacher's PReLU costs nothing after a
 convolution, in float and in int8.
 """
 
@@ -24,7 +24,7 @@ STRIDES = (1, 1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
 
 
 class Depthwise(nn.Conv2d):
-    """3x3 depthwise convolution. With stride 2 it is computed in float32: the bfloat16 gradient is many times slower."""
+    """3x3 depthwise convolution. With stride 2 it works in float32: the gradient in bfloat16 is many times slower."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, c, h, w] to [n, c, ceil(h / stride), ceil(w / stride)]."""

@@ -1,10 +1,10 @@
 """The student's first weights: a pruned copy of the teacher, fitted layer by layer in closed form.
 
-Channels are chosen greedily by how much of the teacher's next layer they explain (orthogonal matching pursuit on second
-moments; channel pruning by reconstruction: He, Zhang, Sun, ICCV 2017; Luo, Wu, Lin: ThiNet, ICCV 2017). Every layer is then
-fitted by least squares to the teacher's activations *from what the student really gets*, so that errors of earlier layers
-are met by later ones. A PReLU keeps something of its negative side where a ReLU keeps nothing: each teacher channel is
-offered with both signs, and the fit takes what helps.
+Channels are chosen greedily by how much of the teacher's next layer they explain (orthogonal matching pursuit on
+second moments; channel pruning by reconstruction: He, Zhang, Sun, ICCV 2017; Luo, Wu, Lin: ThiNet, ICCV 2017). Every
+layer is then fitted by least squares to the teacher's activations *from what the student really gets*, so that errors
+of earlier layers are met by later ones. A PReLU keeps something of its negative side where a ReLU keeps nothing: each
+teacher channel is offered with both signs, and the fit takes what helps.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from samebody.lab.train.embed_teacher import Teacher, TeacherBlock
 
 SAMPLES = 12_000
 """Places of maps that a fit looks at."""
+TAPS = 3_000
+"""Places that the nine taps of one channel are fitted on."""
 WIDE = 600
 """From so many teacher channels on, a depthwise result is offered with one sign only."""
 RIDGE = 1e-3
@@ -105,11 +107,11 @@ def ridge(features: Tensor, targets: Tensor, share: float = RIDGE) -> tuple[Tens
 
 
 def fit_depthwise(maps: Tensor, targets: Tensor, stride: int) -> tuple[Tensor, Tensor]:
-    """Taps [c, 1, 3, 3] and bias [c] of the 3x3 depthwise convolution that takes maps [n, c, h, w] nearest to targets."""
-    few = max(1, 2 * SAMPLES // (targets.shape[2] * targets.shape[3]))
+    """Taps [c, 1, 3, 3] and bias [c] of the depthwise convolution that takes maps [n, c, h, w] nearest to targets."""
+    few = max(8, 4 * TAPS // (targets.shape[2] * targets.shape[3]))
     maps, targets = maps[:few], targets[:few]
     count, channels, height, width = targets.shape
-    every = max(1, count * height * width // SAMPLES)
+    every = max(1, count * height * width // TAPS)
     padded = functional.pad(maps, (1, 1, 1, 1))
     taps = []
     for dy in range(3):

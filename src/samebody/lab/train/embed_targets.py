@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samebody.config import Settings, load_settings
-from samebody.durable import sync_folder
+from samebody.lab.data.files import write_bytes
 from samebody.lab.train.embed_faces import AlignedFaces
 from samebody.models import catalogue, embed
 
@@ -38,7 +38,7 @@ def teacher_targets(
 
     Raises:
         samebody.models.WeightsMissingError: the teacher was not pulled.
-        OSError: ``folder`` cannot be written.
+        StorageError: ``folder`` cannot be written.
     """
     settings = settings or load_settings()
     record = catalogue(settings)[teacher]
@@ -53,16 +53,9 @@ def teacher_targets(
         vectors[start:stop] = embed(record, crops, settings, threads=settings.session_threads)
         progress(stop, len(faces))
     folder.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with draft.open("wb") as stream:
-            np.save(stream, vectors)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    sync_folder(folder)
+    stream = io.BytesIO()
+    np.save(stream, vectors)
+    write_bytes(path, stream.getvalue())
     return vectors
 
 

@@ -19,7 +19,7 @@ def draw_view(wide: Pixels, rng: np.random.Generator, strength: float = 1.0) -> 
     Args:
         wide: (side + 2 MARGIN, side + 2 MARGIN, 3) uint8 RGB.
         rng: everything is drawn from it, always the same number of draws before the first branch.
-        strength: 0 gives the middle of the crop, mirrored or not; 1 the ranges below.
+        strength: 0 gives the middle of the crop, mirrored or not, grey or not; 1 the ranges below.
 
     Returns:
         (side, side, 3) uint8 RGB.
