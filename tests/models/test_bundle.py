@@ -359,6 +359,35 @@ def test_another_model_of_the_same_id_is_refused_or_replaced_when_asked(tmp_path
     assert [path.name for path in (tmp_path / "own").iterdir() if path.name != ".lock"] == ["own"]
 
 
+def test_a_folder_that_is_none_of_ours_is_left_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "own" / "own" / "detector"
+    mine.mkdir(parents=True)
+    (mine / "notes.txt").write_text("mine")
+    for replace in (False, True):
+        with pytest.raises(ModelExistsError, match="left alone"):
+            add_bundle(bundle(tmp_path / "b"), machine(tmp_path), replace=replace)
+    assert (mine / "notes.txt").read_text() == "mine"
+
+
+def test_nothing_large_is_read_before_a_trusted_manifest_names_its_size(tmp_path: Path) -> None:
+    """A member of a gigabyte of zeros packs into a megabyte."""
+    made = bundle(tmp_path / "b")
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in made.iterdir():
+            if path.name != "detector.onnx":
+                archive.write(path, path.name)
+        with archive.open("detector.onnx", "w", force_zip64=True) as stream:
+            for _ in range(64):
+                stream.write(bytes(1 << 24))
+    import tracemalloc
+
+    tracemalloc.start()
+    with pytest.raises(BundleChangedError):
+        add_bundle(tmp_path / "bomb.zip", machine(tmp_path))
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+
+
 def test_a_model_that_stands_beside_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     record = detector_record(tmp_path / "own")

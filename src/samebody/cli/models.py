@@ -208,6 +208,12 @@ def _print_details(fields: dict[str, Any]) -> None:
     for name in ("origin", "paper", "training_data", "intended_use"):
         if provenance[name]:
             grid.add_row(name.replace("_", " "), provenance[name])
+    if fields["training"]:
+        made = fields["training"]
+        grid.add_row("trained by", f"recipe {made['recipe']} ({made['recipe_digest'][:12]}), seed {made['seed']}")
+        grid.add_row("run", made["run"])
+        for name, value in made["data"].items():
+            grid.add_row(f"data, {name}", value)
     for limit in provenance["known_limits"]:
         grid.add_row("known limit", limit)
     if fields["credit"]:

@@ -166,7 +166,7 @@ def read_bundle(place: Path, settings: Settings, *, signed: bool = True) -> Bund
         UnsafeWeightsError: a file is a pickle.
     """
     with _opened(place) as listed:
-        files = {name: _read(name, size, stream) for name, size, stream in listed}
+        files = {n: _read(n, size, stream, _MAX_TEXT) for n, size, stream in listed if n in (MANIFEST, SIGNATURE)}
     if MANIFEST not in files:
         raise BundleError(f"{place} is no bundle: it has no {MANIFEST}.", hint="Make one with `samebody ship sign`.")
     try:
@@ -176,6 +176,10 @@ def read_bundle(place: Path, settings: Settings, *, signed: bool = True) -> Bund
         where = ".".join(map(str, first["loc"])) or MANIFEST
         raise BundleError(f"{MANIFEST} of {place} does not hold: {where}: {first['msg']}.") from None
     signer = check_signature(files.get(SIGNATURE), files[MANIFEST], settings, str(place), required=signed)
+    with _opened(place) as listed:  # nothing large is read before somebody trusted has said how large it is
+        for name, size, stream in listed:
+            if name not in files:
+                files[name] = _read(name, size, stream, _stated(manifest, name, size, place))
     _check_files(manifest, files, place)
     return Bundle(manifest, files, _record(manifest, files, place), signer)
 
@@ -300,8 +304,17 @@ def _check_names(names: list[str], place: object) -> None:
         seen.add(name.lower())
 
 
-def _read(name: str, size: int, stream: BinaryIO) -> bytes:
-    limit = MAX_BYTES if PurePosixPath(name).suffix.lower() in _WEIGHTS else _MAX_TEXT
+def _stated(manifest: BundleManifest, name: str, size: int, place: object) -> int:
+    """The size that the manifest states for a file, which must be the one it has."""
+    entry = manifest.files.get(name)
+    if entry is None:
+        raise BundleChangedError(f"{place} is not what its manifest says: {name} is not listed.")
+    if entry.bytes != size:
+        raise BundleChangedError(f"{name} in {place} is not the file that the manifest names.", hint="Get it again.")
+    return entry.bytes if PurePosixPath(name).suffix.lower() in _WEIGHTS else min(entry.bytes, _MAX_TEXT)
+
+
+def _read(name: str, size: int, stream: BinaryIO, limit: int) -> bytes:
     if size > limit:
         raise BundleError(f"{name} is too large for a bundle: {size:,} bytes, the limit is {limit:,}.")
     data = stream.read(size + 1)

@@ -93,6 +93,10 @@ def add_bundle(place: Path, settings: Settings | None = None, *, signed: bool = 
             return Added(there, target, "there", bundle.signer, ())
         if there is not None and (not replace or there.bundled or there.path != target / _record_name(there)):
             raise _exists(there, record)
+        if there is None and target.exists():
+            raise ModelExistsError(
+                f"{target} is there already and holds no record {record.id}.", hint="Move it away; it is left alone."
+            )
         fresh = Path(tempfile.mkdtemp(prefix=_PART, dir=root))
         try:
             _write(fresh, bundle)

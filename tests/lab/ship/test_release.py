@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -270,6 +271,14 @@ def test_every_bundled_record_survives_the_text(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "record.toml").write_text(record_toml(bare), encoding="utf-8")
         assert read_records(folder)[record.id].model_dump() == bare.model_dump()
+
+
+def test_the_release_file_of_the_guide_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "ship.md"
+    (block,) = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "pad.yaml").write_text(block)
+    found = load_release(tmp_path / "pad.yaml")
+    assert len(found.gates) == 5 and found.quantise is not None and found.on_refusal == "float"
 
 
 def test_step_by_step_by_commands(tmp_path: Path) -> None:

@@ -150,3 +150,36 @@ def test_a_run_whose_data_changed_is_not_exported(run: Path, tmp_path: Path) -> 
     (copy / "run.json").write_text(json.dumps(record))
     with pytest.raises(SamebodyError, match="changed since"):
         export_run(copy, tmp_path / "out", cache=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_run_is_released_by_one_file_and_its_record_names_the_run(run: Path, tmp_path: Path) -> None:
+    import hashlib
+
+    import yaml
+
+    from samebody.lab.ship.release import load_release, release
+
+    fields = {
+        "ship": 1,
+        "run": str(run),
+        "out": "released",
+        "gates": [{"kind": "accuracy", "metric": "error", "at_most": 0.9}],
+        "record": {
+            "id": "own/toy",
+            "version": "1",
+            "task": "image-classification",
+            "title": "A toy",
+            "input": {"kind": "tensor", "name": "input", "shape": ["batch", 8], "meaning": "eight numbers"},
+            "output": {"kind": "classes", "classes": ["one", "two", "three"]},
+            "licence": {"spdx": "Apache-2.0", "commercial_use": "yes", "why": "made by the tests", "notice": "nobody"},
+            "provenance": {"training_data": "noise", "intended_use": "tests", "known_limits": ["knows nothing"]},
+        },
+    }
+    (tmp_path / "release.yaml").write_text(yaml.safe_dump(fields))
+    done = release(load_release(tmp_path / "release.yaml"), tmp_path, cache=tmp_path)
+    made = done.record.training
+    assert made is not None and made.recipe == "toy" and made.seed == 7
+    assert made.run == hashlib.sha256((run / "run.json").read_bytes()).hexdigest()
+    assert {"run.json", "export.json", "gates.json", "card.md", "toy.onnx"} <= {p.name for p in done.folder.iterdir()}
+    assert not list(done.folder.glob("*.npz")), "pixels stay in the working folder"

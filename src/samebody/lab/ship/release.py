@@ -28,7 +28,7 @@ from samebody.lab.ship.sign import read_key, sign_folder, write_archive
 from samebody.models.contracts import ImageInput
 from samebody.models.record import ModelRecord
 
-BUNDLE = "bundle"
+BUNDLE, EXPORTED = "bundle", "export"
 
 
 class ExportStep(Rules):
@@ -72,7 +72,7 @@ class ReleaseFile(Rules):
         run: folder of `samebody train`; or
         model: an ONNX file, with ``samples`` and, for int8, ``calibration``.
         samples, calibration: an ``.npz`` or pictures; those of the export otherwise.
-        out: folder of the release; what it keeps of each step lies there, the bundle in ``bundle``.
+        out: folder of the release with what each step leaves: the export in ``export``, the bundle in ``bundle``.
         export, quantise, sign: the steps; without ``quantise`` the float graph is shipped, without ``sign`` unsigned.
         against: an ONNX file that the gates compare with; the float graph otherwise.
         bootstrap, gates: as in a gate file.
@@ -170,11 +170,11 @@ def release(
         out.mkdir(parents=True, exist_ok=True)
     progress("export")
     float_graph, papers = _float(file, base, out, cache)
-    samples = _samples(file.samples, out / HELD, base, file, float_graph, settings) if file.gates else None
+    samples = _samples(file.samples, out / EXPORTED / HELD, base, file, float_graph, settings) if file.gates else None
     made: Quantised | None = None
     if file.quantise is not None:
         progress("quantise")
-        calibration = _samples(file.calibration, out / CALIBRATION, base, file, float_graph, settings)
+        calibration = _samples(file.calibration, out / EXPORTED / CALIBRATION, base, file, float_graph, settings)
         made = quantise(float_graph, calibration, file.quantise)
         write_bytes(out / INT8_MODEL, made.data)
         write_json(out / QUANTISED, quantised_fields(made, file.quantise))
@@ -248,11 +248,10 @@ def _float(file: ReleaseFile, base: Path, out: Path, cache: Path | None) -> tupl
     optional("torch", "exporting a run", "train")
     from samebody.lab.train.export import export_run
 
-    export_run(base / file.run, out / "export", cache=cache, **file.export.model_dump())
-    for name in (FLOAT_MODEL, HELD, CALIBRATION):
-        write_bytes(out / name, (out / "export" / name).read_bytes())
-    export = json.loads((out / "export" / EXPORT).read_text(encoding="utf-8"))
-    return read_graph(out / FLOAT_MODEL), Papers(export=export, run=(out / "export" / RUN).read_bytes())
+    exported = out / EXPORTED
+    export_run(base / file.run, exported, cache=cache, **file.export.model_dump())
+    export = json.loads((exported / EXPORT).read_text(encoding="utf-8"))
+    return read_graph(exported / FLOAT_MODEL), Papers(export=export, run=(exported / RUN).read_bytes())
 
 
 def _samples(
