@@ -158,6 +158,12 @@ class Vault:
         exact = hmac.digest(key, data, hashlib.sha256).hex()
         return [view(row) for row in tx.scalars(select(MediaRow).filter_by(tenant=tenant, exact_hash=exact))]
 
+    def with_same_hash(self, tx: Session, tenant: str, media_id: str) -> list[str]:
+        """Cases of the tenant with a sample of exactly the same bytes, oldest first; the sample's own among them."""
+        row = self._row(tx, tenant, media_id)
+        query = select(MediaRow.case_id).filter_by(tenant=tenant, exact_hash=row.exact_hash)
+        return list(dict.fromkeys(found for found in tx.scalars(query.order_by(MediaRow.created)) if found is not None))
+
     def perceptual_hashes(self, tx: Session, tenant: str, role: str) -> Iterator[tuple[str, bytes]]:
         """Id and perceptual hash of every sample in a role that has one and is not erased, newest first."""
         query = (
