@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 EXTRAS ?= dev,train
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test test-full lint bench figures results results-search clean
+.PHONY: help demo test test-full lint bench figures results results-search models clean
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
@@ -47,6 +47,9 @@ results-search: $(READY) ## every table of the 1:N search: speed, gallery, FPIR,
 	$(BIN)/python -m benchmarks.fpir
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.gallery_demo
+
+models: $(READY) ## train every model of our own from its recipe: data, training, export, gates, record (SAMEBODY_DATA; hours)
+	$(BIN)/python -m benchmarks.models
 
 clean:          ## remove the virtual environment and what the demo wrote
 	rm -rf $(VENV) demo-out

@@ -48,6 +48,11 @@ def commands(guide: Path = GUIDE) -> list[str]:
     return [line[len(MARK) :].strip() for line in lines if line.startswith(MARK)]
 
 
+def release_file(guide: Path = GUIDE) -> str:
+    """The release file of the guide."""
+    return guide.read_text(encoding="utf-8").split("```yaml\n", 1)[1].split("```", 1)[0]
+
+
 def allowed(command: str) -> tuple[int, ...]:
     """Exit codes that let the sequence go on: a check of raw data reports what it found with 65."""
     return (0, 65) if command.startswith("samebody data validate") and "--deep" not in command else (0,)
@@ -165,6 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
         "SAMEBODY_RECORDS_DIRS": json.dumps([str(work / "records")]),
         "SAMEBODY_TRUSTED_KEYS": json.dumps([str(work / "lab.pub")]),
     }
+    write_text(work / "release.yaml", release_file())
     steps = [smaller(command) if chosen.quick else command for command in commands()]
     hidden = truth.rename(work.with_name(f".{work.name}.truth.json"))  # no command can have read it
     try:
