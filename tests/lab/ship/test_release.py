@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from samebody.cli.main import cli
 from samebody.config import Settings
@@ -27,6 +31,7 @@ from samebody.lab.ship.toml import record_toml
 from samebody.models import bona_fide_scores, catalogue, read_records
 from samebody.models.bundle_install import add_bundle
 from samebody.models.errors import OutputError
+from samebody.models.record import ModelRecord
 from tests.lab.ship.graphs import SIDE, detector, pictures
 
 RECORD: dict[str, Any] = {
@@ -58,6 +63,7 @@ RECORD: dict[str, Any] = {
     },
     "detection": {"unsure": [0.4, 0.6]},
 }
+WEIGHTS = clean_graph(detector())
 GATES: list[dict[str, Any]] = [
     {"kind": "accuracy", "metric": "disagreement", "at_most": 0.15, "threshold": 0.5},
     {"kind": "size", "at_most_ratio": 0.6},
@@ -262,6 +268,27 @@ def test_the_text_of_a_record_reads_back_as_the_record(tmp_path: Path) -> None:
     record = make_record(Declaration.model_validate(strange), weights, Papers())
     (tmp_path / "record.toml").write_text(record_toml(record), encoding="utf-8")
     assert read_records(tmp_path)[record.id].model_dump() == record.model_dump()
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(
+    title=st.text(min_size=4, max_size=40),
+    limits=st.lists(st.text(min_size=4, max_size=120), min_size=1, max_size=4),
+    ends=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    scale=st.floats(1e-300, 1e300),
+)
+def test_any_text_and_number_survives_the_text(
+    title: str, limits: list[str], ends: tuple[float, float], scale: float
+) -> None:
+    fields = {
+        **RECORD,
+        "title": title,
+        "input": {**RECORD["input"], "scale": scale},
+        "detection": {"unsure": sorted(ends)},
+        "provenance": {**RECORD["provenance"], "known_limits": limits},
+    }
+    record = make_record(Declaration.model_validate(fields), WEIGHTS, Papers())
+    assert ModelRecord.model_validate(tomllib.loads(record_toml(record))).model_dump() == record.model_dump()
 
 
 def test_every_bundled_record_survives_the_text(tmp_path: Path) -> None:

@@ -18,26 +18,24 @@ def record_toml(record: ModelRecord) -> str:
     Fields that hold their default are left out, so that the file says only what is particular.
     """
     fields = record.model_dump(mode="json", exclude_defaults=True)
-    scalars = {name: value for name, value in fields.items() if not _is_table(value)}
-    tables = {name: value for name, value in fields.items() if _is_table(value)}
-    lines = [f"{_key(name)} = {_value(value)}" for name, value in scalars.items()]
-    for name, value in tables.items():
-        lines += _table(name, value)
-    return "\n".join(lines) + "\n"
+    return "\n".join(_body("", fields)) + "\n"
 
 
 def _is_table(value: Any) -> bool:
     return isinstance(value, Mapping) or (isinstance(value, list) and bool(value) and isinstance(value[0], Mapping))
 
 
-def _table(name: str, value: Any) -> list[str]:
-    if isinstance(value, list):
-        return [line for entry in value for line in ["", f"[[{name}]]", *_body(entry)]]
-    return ["", f"[{name}]", *_body(value)]
-
-
-def _body(entry: Mapping[str, Any]) -> list[str]:
-    return [f"{_key(name)} = {_value(item)}" for name, item in entry.items() if item is not None]
+def _body(path: str, entry: Mapping[str, Any]) -> list[str]:
+    """Plain values, then the tables in it: TOML puts what follows a table's head into that table."""
+    present = {name: value for name, value in entry.items() if value is not None}
+    lines = [f"{_key(name)} = {_value(value)}" for name, value in present.items() if not _is_table(value)]
+    for name, value in present.items():
+        if not _is_table(value):
+            continue
+        place = f"{path}.{_key(name)}" if path else _key(name)
+        for part in value if isinstance(value, list) else [value]:
+            lines += ["", f"[[{place}]]" if isinstance(value, list) else f"[{place}]", *_body(place, part)]
+    return lines
 
 
 def _key(name: str) -> str:
@@ -54,9 +52,6 @@ def _value(value: Any) -> str:
     if isinstance(value, float):
         text = repr(value)
         return text if any(c in text for c in ".en") else f"{text}.0"
-    if isinstance(value, Mapping):
-        inside = ", ".join(f"{_key(name)} = {_value(item)}" for name, item in value.items() if item is not None)
-        return "{ " + inside + " }"
     parts = [_value(item) for item in value]
     if sum(map(len, parts)) > 90:
         return "[\n  " + ",\n  ".join(parts) + ",\n]"
