@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -244,3 +245,30 @@ def test_an_embedder_does_not_explain_one_picture(tmp_path: Path, capsys: pytest
     (tmp_path / "a.png").write_bytes(b"x")
     code, _, err = run(capsys, "picture", tmp_path / "a.png", "--model", "face/sface")
     assert code == 64 and "compares two pictures" in err
+
+
+def test_without_torch_the_extra_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (tmp_path / "a.png").write_bytes(b"x")
+    code, _, err = run(capsys, "run", tmp_path, tmp_path / "a.png")
+    assert code == 69 and "samebody[train]" in err
+
+
+def test_sanity_fails_a_method_that_sees_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samebody.explain import sanity
+
+    monkeypatch.setattr(sanity, "pointing_score", lambda method, pictures, seed: 0)
+    monkeypatch.setattr(sanity, "randomisation_test", lambda *a, **k: (sanity.RandomisationStep(1.0, 0.1, 0.2),))
+    monkeypatch.setattr("samebody.explain.aligned_face", lambda image, analyser: type("F", (), {"pixels": crop(1)}))
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "a.png"), crop(1, 64))
+    code, out, _ = run(capsys, "sanity", tmp_path / "a.png", tmp_path / "a.png")
+    assert code == 1 and "FAILED" in out
+    monkeypatch.setattr(sanity, "pointing_score", lambda method, pictures, seed: pictures)
+    code, out, _ = run(capsys, "sanity", tmp_path / "a.png", tmp_path / "a.png", "--json")
+    assert code == 0 and json.loads(out)["passed"] is True
