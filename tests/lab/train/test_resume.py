@@ -58,7 +58,9 @@ class Killed(BaseException):
     """Stands for kill -9: nothing in the program catches it."""
 
 
-def killed_at(folder: Path, step: int, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+def killed_at(
+    folder: Path, step: int, monkeypatch: pytest.MonkeyPatch, where: str, parts: dict[str, Any] = PARTS
+) -> None:
     """Run until ``step`` and leave without another word: before its checkpoint, in it, or after."""
     done = getattr(Loop, where)
 
@@ -69,7 +71,7 @@ def killed_at(folder: Path, step: int, monkeypatch: pytest.MonkeyPatch, where: s
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Loop, where, leave)
-        train(recipe(**PARTS), folder, cache=folder.parent)
+        train(recipe(**parts), folder, cache=folder.parent)
 
 
 @pytest.mark.parametrize("where", ["_step", "_log", "_evaluate", "_checkpoint"])
@@ -84,6 +86,24 @@ def test_a_run_that_broke_off_ends_with_the_same_weights_and_lines(
     assert (result.best, result.best_step) == (whole.best, whole.best_step)
     assert figures(tmp_path / "broken") == figures(tmp_path / "whole")
     assert len(read_record(tmp_path / "broken")["sessions"]) == 5
+
+
+def test_the_best_weights_are_those_that_the_checkpoint_speaks_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after better weights were written and before the checkpoint that knows of them."""
+    from samebody.lab.train.checkpoint import load_weights, weights_digest
+
+    parts = {**PARTS, "task.figures": [3.0, 2.0, 5.0, 5.0]}
+    killed_at(tmp_path / "run", 20, monkeypatch, "_checkpoint", parts)
+    assert (tmp_path / "run" / "best-next.pt").exists()
+    at_ten = weights_digest(load_weights(tmp_path / "run" / "best.pt"))
+    changed = {**PARTS, "task.figures": [5.0, 5.0, 5.0]}  # as on another machine, where step 20 is no better
+    monkeypatch.setattr("samebody.lab.train.run.parse_recipe", lambda *_: recipe(**changed))
+    monkeypatch.setattr("samebody.lab.train.recipe.Recipe.digest", recipe(**parts).digest)
+    result = train(recipe(**changed), tmp_path / "run", cache=tmp_path)
+    assert result.best_step == 10 and result.digests["best.pt"] == at_ten
+    assert not (tmp_path / "run" / "best-next.pt").exists()
 
 
 def test_asking_for_an_end_leaves_a_checkpoint_at_that_step(tmp_path: Path) -> None:

@@ -166,6 +166,21 @@ def test_two_processes_train_together_and_go_on_after_a_kill(made: Path, tmp_pat
 
 
 @pytest.mark.slow
+def test_trials_run_at_once_on_a_cluster(made: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra samebody[ray] is not installed")
+    pictures.recipe(made, **{"steps: 12": "steps: 4", "evaluate_every: 6": "evaluate_every: 2"})
+    (made / "study.yaml").write_text(STUDY.replace("trials: 2", "trials: 4"))
+    command = [sys.executable, "-m", "samebody", "tune", str(made / "study.yaml"), "--out", str(tmp_path / "out")]
+    command += ["--cache", str(tmp_path), "--engine", "ray", "--workers", "2", "--threads", "1", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout[done.stdout.index("{") :])
+    assert found["completed"] >= 4 and found["failed"] == 0
+    stored = [json.loads(p.read_text())["best"]["loss"] for p in (tmp_path / "out").glob("trials/*/result.json")]
+    assert found["best"] == min(stored)
+
+
+@pytest.mark.slow
 def test_a_process_that_dies_ends_the_group_with_a_typed_error(made: Path, tmp_path: Path) -> None:
     import threading
     import time

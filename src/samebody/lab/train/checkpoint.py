@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 
 from samebody.errors import StorageError
-from samebody.lab.data.files import write_bytes
+from samebody.lab.data.files import faults, write_bytes
 from samebody.lab.train.errors import CheckpointError, RunFolderError
 
 CHECKPOINT, BEST, LAST = "checkpoint.pt", "best.pt", "last.pt"
+NEXT = "best-next.pt"
+"""The best weights until the checkpoint that knows of them is written; then they take the name :data:`BEST`."""
 FORMAT = 1
 
 
@@ -85,6 +87,26 @@ def save_weights(path: Path, weights: Mapping[str, Tensor]) -> str:
     except StorageError as error:
         raise CheckpointError(error.message, hint=error.hint) from None
     return sha256
+
+
+def promote_best(folder: Path, sha256: str) -> None:
+    """Let ``best.pt`` be the weights with this SHA-256, of which the checkpoint speaks; newer ones are dropped.
+
+    Raises:
+        CheckpointError: the folder cannot be written.
+    """
+    try:
+        with faults(folder):
+            for name in (NEXT, BEST):
+                path = folder / name
+                if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+                    path.replace(folder / BEST)
+                    write_bytes((folder / BEST).with_suffix(".sha256"), f"{sha256}  {BEST}\n".encode())
+                    break
+            for name in (NEXT, Path(NEXT).with_suffix(".sha256").name):
+                (folder / name).unlink(missing_ok=True)
+    except StorageError as error:
+        raise CheckpointError(error.message, hint=error.hint) from None
 
 
 def load_weights(path: Path, sha256: str = "") -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from samebody.errors import StorageError, UsageError
 from samebody.lab.data.files import write_bytes
-from samebody.lab.train.checkpoint import BEST, plain, save_checkpoint, save_weights
+from samebody.lab.train.checkpoint import NEXT, plain, promote_best, save_checkpoint, save_weights
 from samebody.lab.train.environment import derived, seed_everything
 from samebody.lab.train.errors import DeviceError, NotFiniteError
 from samebody.lab.train.loader import Loader, Ready
@@ -61,6 +61,7 @@ class Standing:
     Attributes:
         step: steps done.
         best, best_step, best_figures: the monitored figure of the best evaluation, its step, all of its figures.
+        best_sha256: of the file of its weights.
         waited: evaluations since then.
         held: figures of the last evaluation.
         seconds: of training, over all sessions.
@@ -71,6 +72,7 @@ class Standing:
     best: float | None = None
     best_step: int = 0
     best_figures: dict[str, float] = field(default_factory=dict)
+    best_sha256: str = ""
     waited: int = 0
     held: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -346,7 +348,7 @@ class Loop:
             standing.best, standing.best_step, standing.best_figures = value, standing.step, figures
             standing.waited = 0
             if self.group.rank == 0:
-                save_weights(self.folder / BEST, self.weights())
+                standing.best_sha256 = save_weights(self.folder / NEXT, self.weights())
         else:
             standing.waited += 1
         if self.recipe.early_stopping and standing.waited >= self.recipe.early_stopping.patience:
@@ -400,6 +402,8 @@ class Loop:
         self.metrics.sync()
         if self.group.rank == 0:
             save_checkpoint(self.folder, {**self.state(), "pending": loader.pending()})
+            if self.standing.best_sha256:
+                promote_best(self.folder, self.standing.best_sha256)
 
     def state(self) -> dict[str, Any]:
         """Everything that a later session needs to go on as if nothing had happened, but for the batches drawn."""
@@ -428,4 +432,6 @@ class Loop:
         self.window.restore(state["window"])
         self.standing = Standing(**state["standing"])
         self._pending = list(state["pending"])
+        if self.group.rank == 0:
+            promote_best(self.folder, self.standing.best_sha256)
         self.metrics.cut(int(state["metrics"]))
