@@ -84,9 +84,8 @@ def replay(store: Store, tx: Session, tenant: str, policy: Policy, record: Model
 
 def _held_against(finding: Finding, point: OperatingPoint, model: str) -> Finding:
     """A face match at another operating point, when the same model made it; every other finding as it is."""
-    measured = finding.check == "face.match" and finding.outcome in (Outcome.PASS, Outcome.FAIL)
-    if not measured or finding.score is None or model not in finding.model_ids:
-        return finding
+    if finding.check != "face.match" or finding.score is None or model not in finding.model_ids:
+        return finding  # a comparison has a score, and never abstains by itself
     outcome = Outcome.PASS if finding.score >= point.threshold else Outcome.FAIL
     return replace(finding, outcome=outcome, operating_point=point)
 
