@@ -174,7 +174,8 @@ def _wait(processes: list[Any], messages: Any, report: Callable[[Progress], None
             if report is not None:
                 report(Progress(**content))
         dead = [number for number, process in enumerate(processes) if process.exitcode not in (None, 0)]
-        if dead:
+        if dead:  # the others fail for want of it: name the one that was killed, if one was
+            dead.sort(key=lambda number: (processes[number].exitcode or 0) >= 0)
             return f"Process {dead[0]} of {len(processes)} died ({_ending(processes[dead[0]].exitcode)})."
         if not alive:
             return ""
@@ -219,14 +220,16 @@ def _work(work: Mapping[str, Any], group: Together, report: Callable[[Progress],
 
 @contextlib.contextmanager
 def _patient() -> Iterator[None]:
-    """Control-C goes to the processes, which end with a checkpoint; this one waits for them."""
+    """Control-C goes to the processes, which end with a checkpoint; this one waits for them.
+
+    They inherit that it is ignored until the run takes it over.
+    """
     try:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     except ValueError:  # not the main thread
         yield
         return
     try:
-        # the processes inherit nothing of it: they set their own
         yield
     finally:
         signal.signal(signal.SIGINT, before)
