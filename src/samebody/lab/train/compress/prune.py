@@ -122,7 +122,8 @@ def prune(
             by its importance relative to its mean.
         least, multiple: each space keeps at least ``least`` channels and, where it can, a multiple of
             ``multiple``, which is what vector units work in.
-        protected: names, or beginnings of names, of spaces not to cut.
+        protected: names, or beginnings of names, of spaces not to cut. Layers that only training mode runs are not
+            seen and keep their shape: protect the channels that they read.
 
     Raises:
         UsageError: the ratio is out of range, the network cannot be traced, or nothing in it can be cut.
