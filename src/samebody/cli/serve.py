@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,7 @@ from samebody.cli.store_common import opened, store_options
 if TYPE_CHECKING:
     from samebody.store.store import Store
 
-ROLES = ("all", "api", "worker", "housekeeper")
+ROLES = ("all", "api", "worker", "housekeeper", "prepare")
 
 
 @click.command("serve", context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,7 +22,14 @@ ROLES = ("all", "api", "worker", "housekeeper")
 @click.option("--port", type=click.IntRange(0, 65535), default=8200, show_default=True)
 @click.option("--workers", type=click.IntRange(0, 256), help="Worker processes; by default the cores, at least one.")
 @click.option("--public-url", help="How people reach the service; by default http://HOST:PORT.")
-@click.option("--role", type=click.Choice(ROLES), default="all", show_default=True, help="What this process is.")
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    default="all",
+    show_default=True,
+    help="What this process is; `prepare` makes what is missing and ends.",
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--tenant", default="local", show_default=True, help="A tenant to make unless it is there.")
 def command(
     where: str,
@@ -37,16 +42,17 @@ def command(
     public_url: str | None,
     role: str,
     tenant: str,
+    log_format: str,
 ) -> None:
     """Run the service: REST API under /v1, workers, webhooks, retention.
 
     On the first start it makes the store, a master key beside it when none is given, and an admin key, shown once.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the addresses of endpoints
+    from samebody.service.logs import set_up
+
+    set_up(log_format)
     public_url = public_url or os.environ.get("SAMEBODY_SERVICE_PUBLIC_URL") or f"http://{host}:{port}"
-    if role != "all":
+    if role not in ("all", "prepare"):
         with opened(where, media, key_file, old_keys) as store:
             _run_role(store, where, role, host, port, public_url)
         return
@@ -60,6 +66,8 @@ def command(
         made = prepare(store, tenant)
     if made.admin_key is not None:
         click.echo(f"Admin key (shown this once): {made.admin_key}")
+    if role == "prepare":
+        return
     options = [
         "--store",
         where,
@@ -67,7 +75,7 @@ def command(
         *(("--key-file", str(key_file)) if key_file else ()),
     ]
     options += [part for path in old_keys for part in ("--old-key-file", str(path))]
-    options += ["--host", host, "--port", str(port), "--public-url", public_url]
+    options += ["--log-format", log_format, "--host", host, "--port", str(port), "--public-url", public_url]
     count = workers if workers is not None else max(1, len(os.sched_getaffinity(0)))
     commands = {"api": child_command("api", options), "housekeeper": child_command("housekeeper", options)}
     commands |= {f"worker {number}": child_command("worker", options) for number in range(1, count + 1)}
