@@ -30,7 +30,7 @@ def test_every_command_of_the_guide_exists_with_its_options() -> None:
             assert following is not None, line
             words.pop(0)
             group = following
-        known = {option for parameter in group.params for option in parameter.opts}
+        known = {option for parameter in group.params for option in [*parameter.opts, *parameter.secondary_opts]}
         assert {word for word in words if word.startswith("--")} <= known, line
 
 

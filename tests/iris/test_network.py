@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import cv2
@@ -8,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samebody.iris import Segmentation
+from samebody.errors import SamebodyError
+from samebody.iris import IrisPipeline, Segmentation
 from samebody.iris.network import MAPS, NetworkSegmenter
+from samebody.iris.pipeline import bundled_text
 from samebody.iris.results import EyeImage
 from samebody.synth.iris.lids import opening
+from samebody.types import Outcome
 from tests.iris.eyes import PLAIN, between_lids, radial_error, synthetic
 
 
@@ -87,3 +92,66 @@ def test_only_the_piece_with_the_most_probability_counts(monkeypatch: pytest.Mon
 def test_a_map_order_is_stated_once() -> None:
     pictures = pytest.importorskip("samebody.lab.train.iris_segment_pictures")
     assert pictures.MAPS == MAPS
+
+
+# ------------------------------------------------------------------------------------------------ the shipped network
+
+TEXT = bundled_text("network")
+
+
+@pytest.mark.parametrize("person", [11, 12, 13])
+def test_the_shipped_network_finds_synthetic_eyes_it_never_saw(person: int) -> None:
+    eye = synthetic(person)
+    encoding = IrisPipeline.load("network").encode(eye.image, "left")
+    assert encoding.template is not None and encoding.segmentation is not None
+    error = radial_error(encoding.segmentation.limbus, eye.truth.limbus, between_lids(eye, eye.truth.limbus))
+    assert np.median(error) < 2.0
+
+
+def test_pictures_of_other_sizes_and_shapes_are_framed_and_brought_back() -> None:
+    eye = synthetic(11)
+    pipeline = IrisPipeline.load("network")
+    first = pipeline.encode(eye.image).segmentation
+    assert first is not None
+    doubled = cv2.resize(eye.image, (640, 480), interpolation=cv2.INTER_CUBIC)
+    wide = cv2.copyMakeBorder(eye.image, 0, 0, 0, 160, cv2.BORDER_REPLICATE)
+    tall = cv2.copyMakeBorder(eye.image, 0, 200, 0, 0, cv2.BORDER_REPLICATE)
+    for picture, scale in ((doubled, 2.0), (wide, 1.0), (tall, 1.0)):
+        found = pipeline.encode(picture).segmentation
+        assert found is not None and found.occlusion.shape == picture.shape
+        for one, other in ((first.pupil, found.pupil), (first.limbus, found.limbus)):
+            assert np.hypot(*(np.array(one.centre) - np.array(other.centre) / scale)) < 2.0
+            assert other.radius / scale == pytest.approx(one.radius, rel=0.05)
+
+
+def test_a_picture_without_an_eye_is_a_finding() -> None:
+    for picture in (np.full((240, 320), 128, np.uint8), np.zeros((480, 640), np.uint8)):
+        encoding = IrisPipeline.load("network").encode(picture)
+        assert encoding.template is None
+        assert encoding.findings[0].outcome is Outcome.FAIL
+
+
+def test_the_network_is_part_of_the_embedding_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = IrisPipeline.load("network").space.digest
+    assert own != IrisPipeline.load("default").space.digest
+    other = TEXT.replace("network_segmenter\n", "network_segmenter\n    parameters: {hidden: map}\n")
+    assert IrisPipeline.parse(other).space.digest != own
+    assert IrisPipeline.parse(TEXT).space.digest == own
+    monkeypatch.setattr(NetworkSegmenter, "pins", lambda self: {"record": "iris/segment@1", "weights": "0" * 64})
+    assert IrisPipeline.parse(TEXT).space.digest != own
+
+
+def test_a_record_that_is_no_segmenter_is_refused_when_the_file_is_read() -> None:
+    for record in ("document/mrz-cells", "iris/default", "iris/nothing"):
+        text = TEXT.replace("network_segmenter\n", f"network_segmenter\n    parameters: {{record: {record}}}\n")
+        with pytest.raises(SamebodyError, match=record):
+            IrisPipeline.parse(text)
+
+
+def test_loading_the_pipeline_opens_no_weights() -> None:
+    code = (
+        "import sys; from samebody.iris import IrisPipeline; IrisPipeline.load('default');"
+        "print('samebody.models.outputs' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -22,14 +22,18 @@ FULL = (
 )
 
 
-def test_bundled_pipelines_have_the_two_shapes() -> None:
-    assert bundled_pipelines() == ("default", "openiris-shape")
+def test_bundled_pipelines_have_their_shapes() -> None:
+    assert bundled_pipelines() == ("default", "network", "openiris-shape")
     shapes = {}
     for name in bundled_pipelines():
         template = IrisPipeline.load(name).encode(synthetic().image, "left").template
         assert template is not None
         shapes[name] = (template.columns, template.bits, template.eye)
-    assert shapes == {"default": (200, 12_800, "left"), "openiris-shape": (256, 16_384, "left")}
+    assert shapes == {
+        "default": (200, 12_800, "left"),
+        "network": (200, 12_800, "left"),
+        "openiris-shape": (256, 16_384, "left"),
+    }
 
 
 def test_templates_of_one_eye_match_and_of_two_do_not() -> None:
