@@ -109,7 +109,7 @@ def _run_role(store: Store, where: str, role: str, host: str, port: int, public_
     galleries = None if "://" in where or os.environ.get("SAMEBODY_SERVICE_GALLERIES") else Path(where) / "galleries"
     settings = load_service_settings(public_url=public_url, galleries=galleries)
     if role == "worker":
-        run_worker(store, load_settings(threads=1))
+        run_worker(store, settings, load_settings(threads=1))
     elif role == "housekeeper":
         run_housekeeper(store, settings)
     else:

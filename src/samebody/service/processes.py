@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from samebody.config import Settings
 from samebody.errors import SamebodyError
@@ -118,11 +119,11 @@ def on_signals(stop: object) -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def run_worker(store: Store, runtime: Settings) -> int:
+def run_worker(store: Store, settings: ServiceSettings, runtime: Settings) -> int:
     """Work on sessions until SIGTERM; the session in hand is finished first. Returns how many were concluded."""
     name = worker_name()
     handler = VerifySession(store, runtime)
-    worker = Worker(Queue(store), handler, name=name)
+    worker = Worker(Queue(store, lease=timedelta(seconds=settings.lease_seconds)), handler, name=name)
     with on_signals(worker.stop), SignOfLife(store, name):
         return worker.run()
 

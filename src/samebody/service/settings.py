@@ -28,6 +28,9 @@ class ServiceSettings(BaseSettings):
     link_seconds: int = Field(default=120, ge=1, le=3600, description="life of a signed media link")
     private_webhooks: bool = Field(default=False, description="allow endpoints on private and loopback addresses")
     webhook_seconds: float = Field(default=15, gt=0, le=60, description="wait for an endpoint's answer")
+    lease_seconds: float = Field(
+        default=60, ge=3, description="silence after which a worker's session is given to another"
+    )
     sweep_seconds: float = Field(default=60, gt=0, description="between two sweeps of retention")
 
 
