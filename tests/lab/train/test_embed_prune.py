@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from samebody.lab.train.embed_network import STRIDES, EdgeNetwork
-from samebody.lab.train.embed_prune import choose, fit_depthwise, prune, reduction_basis, ridge, rows
+from samebody.lab.train.embed_prune import choose, fit_depthwise, prune, reduction_basis, refit_head, ridge, rows
 from samebody.lab.train.embed_teacher import Teacher, read_teacher
 from samebody.models.errors import ContractError
 
@@ -183,3 +183,25 @@ def test_pruning_beats_chance_and_is_repeatable() -> None:
         spread = torch.nn.functional.normalize(wanted - wanted.mean(0))
         ours = torch.nn.functional.normalize(found - wanted.mean(0))
     assert float((spread * ours).sum(1).mean()) > 0.3
+
+
+def test_the_head_is_fitted_by_ridge_regression_drawn_towards_what_it_was() -> None:
+    torch.manual_seed(0)
+    network = EdgeNetwork(widths=(4,) * 14, reduced=4, dimensions=8).eval()
+    x = pictures(30)
+    wanted = functional.normalize(torch.randn(30, 8))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        inputs = network.reduce(network.maps(x)[-1]).flatten(1)
+    with torch.no_grad():
+        inputs = torch.cat([inputs.float(), torch.ones(30, 1)], 1).double()
+        before = torch.cat([network.dense.weight.T, network.dense.bias[None]]).double()
+        length = (inputs @ before).norm(dim=1).mean()
+    penalty = float((inputs.T @ inputs).diagonal()[:-1].mean()) * 0.3
+    rows_added = torch.eye(197, dtype=torch.float64) * penalty**0.5
+    rows_added[-1, -1] = 1e-9**0.5
+    stacked = torch.cat([inputs, rows_added])
+    aims = torch.cat([wanted.double() * length, rows_added @ before])
+    naive = torch.linalg.lstsq(stacked, aims, driver="gelsd").solution
+    refit_head(network, [(x[:20], wanted[:20]), (x[20:], wanted[20:])], share=0.3)
+    assert torch.allclose(network.dense.weight, naive[:-1].T.float(), atol=1e-3)
+    assert torch.allclose(network.dense.bias, naive[-1].float(), atol=1e-2)

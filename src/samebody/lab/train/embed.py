@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,14 @@ from samebody.lab.data.files import write_bytes
 from samebody.lab.evaluate.evaluation_sets import Sample, read_fairface, read_repeats
 from samebody.lab.train.embed_faces import AlignedFaces, aligned_faces
 from samebody.lab.train.embed_network import EdgeNetwork
-from samebody.lab.train.embed_prune import prune
+from samebody.lab.train.embed_prune import prune, refit_head
 from samebody.lab.train.embed_targets import teacher_targets
 from samebody.lab.train.embed_teacher import read_teacher
 from samebody.lab.train.embed_views import draw_view
 from samebody.lab.train.task import Data, Example, Source, Task, tasks
 from samebody.models import catalogue, weights_path
 
-_INIT_VERSION = 1
+_INIT_VERSION = 2
 _LOG = logging.getLogger(__name__)
 
 
@@ -81,6 +81,14 @@ def held_people(samples: tuple[Sample, ...], people: list[str], share: float, se
     return np.array(found[: len(samples)])
 
 
+def _batches(source: FaceSource, places: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Faces at ``places`` as they are, 48 at a time, with the teacher's vectors."""
+    for start in range(0, len(places), 48):
+        rows = source.rows[np.sort(places[start : start + 48])]
+        pixels = torch.from_numpy(np.ascontiguousarray(source.faces.middle(rows))).permute(0, 3, 1, 2).float()
+        yield pixels.contiguous(memory_format=torch.channels_last), torch.from_numpy(source.targets[rows])
+
+
 class _Vector(nn.Module):
     """What is shipped: the vector alone."""
 
@@ -111,6 +119,7 @@ class EmbedDistil(Task):
         begin: bool = Field(default=True, description="begin as a pruned copy of the teacher")
         fine: int = Field(default=96, ge=8, le=4096, description="faces that the first layers are fitted on")
         coarse: int = Field(default=512, ge=8, le=20000, description="faces that the later layers are fitted on")
+        head: int = Field(default=8_000, ge=0, description="faces that the dense layer is fitted on; 0 = not at all")
         measured: int = Field(default=600, ge=16, le=20000, description="held-back faces measured while training")
 
     def __init__(self, **parameters: Any) -> None:
@@ -169,7 +178,16 @@ class EmbedDistil(Task):
         options: Any = self.parameters
         record = catalogue(load_settings())[options.teacher]
         sizes = {k: v for k, v in network.options.model_dump(mode="json").items() if k != "frozen"}
-        key = [_INIT_VERSION, record.run_sha256, source.faces.digest, options.fine, options.coarse, seed, sizes]
+        key = [
+            _INIT_VERSION,
+            record.run_sha256,
+            source.faces.digest,
+            options.fine,
+            options.coarse,
+            options.head,
+            seed,
+            sizes,
+        ]
         key.append(hashlib.sha256(source.rows.tobytes()).hexdigest())
         path = folder / f"pruned-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}.pt"
         if not path.is_file():
@@ -179,6 +197,7 @@ class EmbedDistil(Task):
             teacher = read_teacher(str(weights_path(record)))
             few = pixels[rng.permutation(len(pixels))[: options.fine].tolist()]
             prune(teacher, network, few, pixels, seed=seed, progress=_LOG.info)
+            refit_head(network, _batches(source, rng.permutation(len(source))[: options.head]))
             stream = io.BytesIO()
             torch.save(network.state_dict(), stream)
             write_bytes(path, stream.getvalue())

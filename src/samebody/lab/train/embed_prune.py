@@ -9,7 +9,7 @@ teacher channel is offered with both signs, and the fit takes what helps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +27,8 @@ WIDE = 600
 """From so many teacher channels on, a depthwise result is offered with one sign only."""
 RIDGE = 1e-3
 """Of a fit, as a share of the mean variance of its features."""
+HEAD_RIDGE = 0.3
+"""Of the fit of the dense layer."""
 FINE = 6
 """Blocks that work on large maps: few pictures are enough there."""
 _CHUNK = 32
@@ -338,3 +340,37 @@ def _fit_head(teacher: Teacher, network: EdgeNetwork, student: Tensor, y: Tensor
     network.dense.weight.copy_(dense.flatten(1))
     mean = y.mean((0, 2, 3))
     network.dense.bias.copy_(teacher.dense_bias + (teacher.dense_weight * mean[:, None, None]).sum((1, 2, 3)))
+
+
+@torch.no_grad()
+def refit_head(network: EdgeNetwork, batches: Iterable[tuple[Tensor, Tensor]], share: float = HEAD_RIDGE) -> None:
+    """Fit the dense layer to the teacher's vectors of many faces, from what the pruned network really gives it.
+
+    Ridge regression that is drawn towards the layer as it stands rather than towards zero. The vectors are first
+    brought to the length that the layer gives on average.
+
+    Args:
+        network: pruned; its ``dense`` is overwritten.
+        batches: pixels float32 [n, 3, 112, 112] and the teacher's unit vectors [n, d]; passed over once.
+        share: of the penalty, in mean variances of the layer's inputs.
+    """
+    width = network.dense.in_features
+    gram = torch.zeros(width + 1, width + 1, dtype=torch.float64)
+    cross = torch.zeros(width + 1, network.dense.out_features, dtype=torch.float64)
+    lengths, count = 0.0, 0
+    for pixels, wanted in batches:
+        with torch.autocast(pixels.device.type, torch.bfloat16):
+            x = network.reduce(network.maps(pixels)[-1]).flatten(1)
+        x = x.float()
+        lengths, count = lengths + float(network.dense(x).norm(dim=1).sum()), count + len(x)
+        x = torch.cat([x, torch.ones(len(x), 1)], 1)
+        gram += (x.T @ x).double()
+        cross += (x.T @ wanted).double()
+    present = torch.cat([network.dense.weight.T, network.dense.bias[None]]).double()
+    penalty = gram.diagonal()[:-1].mean() * share
+    left = cross * (lengths / count) - gram @ present
+    gram.diagonal()[:-1].add_(penalty)
+    gram.diagonal()[-1].add_(1e-9)
+    solution = present + torch.linalg.solve(gram, left)
+    network.dense.weight.copy_(solution[:-1].T)
+    network.dense.bias.copy_(solution[-1])
