@@ -163,6 +163,9 @@ def main(arguments: list[str] | None = None) -> int:
             if not (faces / folder.name).is_dir():
                 shutil.copytree(folder, faces / folder.name)
     truth = work / "truth.json"
+    hidden = work.with_name(f".{work.name}.truth.json")
+    if hidden.is_file():  # of a run that was killed
+        hidden.replace(truth)
     if not truth.is_file():
         plant(faces, work / "raw", truth, chosen.seed)
     environment = {
@@ -172,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
     }
     write_text(work / "release.yaml", release_file())
     steps = [smaller(command) if chosen.quick else command for command in commands()]
-    hidden = truth.rename(work.with_name(f".{work.name}.truth.json"))  # no command can have read it
+    truth.rename(hidden)  # no command can have read it
     try:
         done = sequence(work, steps, environment)
     finally:

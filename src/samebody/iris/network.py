@@ -8,7 +8,7 @@ is traced close to them where the stage is told to.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -32,8 +32,9 @@ from samebody.iris.results import (
     Segmentation,
 )
 from samebody.iris.stages import IrisStage, stages
-from samebody.models import ModelRecord, catalogue
-from samebody.models.errors import ContractError
+
+if TYPE_CHECKING:
+    from samebody.models import ModelRecord
 
 MAPS = ("pupil", "limbus", "opening", "cover")
 """Inside the pupil's contour and inside the limbus' contour, as if nothing hid them; between the lids; lash or
@@ -115,6 +116,9 @@ class NetworkSegmenter(IrisStage):
 
     @cached_property
     def _record(self) -> ModelRecord:
+        from samebody.models import catalogue  # brings ONNX Runtime, which files without a network do not need
+        from samebody.models.errors import ContractError
+
         record = catalogue()[self.parameters.record]
         if record.mask_output.classes != MAPS or record.mask_output.exclusive or record.image_input.colour != "grey":
             raise ContractError(
@@ -125,7 +129,8 @@ class NetworkSegmenter(IrisStage):
 
     def _maps(self, grey: NDArray[np.uint8]) -> Samples:
         """(4, height, width) float32 probabilities at the size of ``grey``."""
-        from samebody.models.outputs import masks  # brings ONNX Runtime, which files without a network do not need
+        from samebody.models import masks
+        from samebody.models.errors import ContractError
 
         record = self._record
         contract = record.image_input
