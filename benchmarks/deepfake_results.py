@@ -355,8 +355,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     layers = [*final.layers[:-1], (weights * slope, bias * slope + offset)]
     graph = layered_graph(layers, final.mean, final.spread, 5.0)
     points = detection_points(table, final, slope, offset)
-    low = min(points[0].threshold, 0.5)
-    record = record_of(graph, Detection(unsure=(low, max(low, 0.5)), points=points))
+    # an alarm below the score of BPCER 1 %, silence above that of BPCER 10 %, doubt between
+    band = points[0].threshold, points[2].threshold
+    record = record_of(graph, Detection(unsure=band, points=points))
     text = page(table, final, species, folds, record)
     print(text)
     if chosen.write:

@@ -32,11 +32,10 @@ class Law:
     directions: Array
     ratios: Array
 
-    def terms(self, difference: Array) -> Array:
-        """(n, 2): mean square under W, and the log-likelihood ratio of W against M by direction."""
+    def ratio(self, difference: Array) -> Array:
+        """(n,) log-likelihood ratio of W against M, a direction; the larger the difference, the lower it is."""
         white = np.square(difference @ self.directions)
-        ratio = 0.5 * ((1 / self.ratios - 1) * white + np.log(self.ratios))
-        return np.column_stack([np.log(white.mean(axis=1) + 1e-6), ratio.mean(axis=1)])
+        return np.asarray((0.5 * ((1 / self.ratios - 1) * white + np.log(self.ratios))).mean(axis=1))
 
 
 def fit_law(bona_fide: Array, morphs: Array, *, shrink: float, most: int) -> Law:
@@ -57,12 +56,13 @@ def fit_law(bona_fide: Array, morphs: Array, *, shrink: float, most: int) -> Law
     white = vectors / np.sqrt(values)
     ratios, turned = np.linalg.eigh(white.T @ other @ white)
     keep = np.argsort(-ratios)[:most]
+    keep = keep[ratios[keep] > 1] if (ratios[keep] > 1).any() else keep[:1]
     return Law(np.asarray(white @ turned[:, keep]), np.asarray(ratios[keep]))
 
 
 @dataclass(frozen=True, eq=False)
 class MorphModel:
-    """The laws of the shape and the regression over the cosine and the terms of :class:`Law`."""
+    """The laws of the shape and the regression over the cosine and the ratio of :class:`Law`."""
 
     shape: Law
     weights: Array
@@ -74,9 +74,9 @@ class MorphModel:
 
 
 def _terms(shape: Law, vectors: Array, shapes: Array) -> Array:
-    """(n, 3): cosine of the templates, and the terms of the shape."""
+    """(n, 2): cosine of the templates, and the ratio of the shape."""
     cosine = (vectors[:, 0] * vectors[:, 1]).sum(axis=1)
-    return np.column_stack([cosine, shape.terms(shapes[:, 0] - shapes[:, 1])])
+    return np.column_stack([cosine, shape.ratio(shapes[:, 0] - shapes[:, 1])])
 
 
 FOLDS = 4
@@ -96,20 +96,20 @@ def fit_morph(
         people: (n,) code of the person on the selfie.
         use_shape: False leaves the cosine alone.
     """
-    used = np.array([True, use_shape, use_shape])
+    used = np.array([True, use_shape])
 
     def law(rows: NDArray[np.bool_]) -> Law:
         difference = shapes[:, 0] - shapes[:, 1]
         return fit_law(difference[rows & ~morph], difference[rows & morph], shrink=0.3, most=24)
 
     def fitted(rows: NDArray[np.bool_]) -> MorphModel:
-        terms = np.zeros((len(vectors), 3))
+        terms = np.zeros((len(vectors), 2))
         for index in range(FOLDS):
             out = rows & (people % FOLDS == index)
             if out.any():
                 terms[out] = _terms(law(rows & ~out), vectors[out], shapes[out])
         fit = fit_balanced(terms[rows][:, used], ~morph[rows], ridge=1e-3)
-        weights = np.zeros(3)
+        weights = np.zeros(2)
         weights[used] = fit.weights[:-1] / fit.spread
         offset = float(fit.weights[-1] - (fit.weights[:-1] * fit.mean / fit.spread).sum())
         return MorphModel(law(rows), weights, offset)
@@ -141,7 +141,6 @@ def morph_graph(model: MorphModel, space: str, dimensions: int) -> bytes:
         "axis": np.array([1], np.int64),
         "offset": np.array([model.offset], np.float32),
         "weights": model.weights.reshape(-1, 1).astype(np.float32),
-        "little": np.array(1e-6, np.float32),
         "directions": law.directions.astype(np.float32),
         "slopes": (0.5 * (1 / law.ratios - 1)).astype(np.float32),
         "level": np.array([[0.5 * np.log(law.ratios).mean()]], np.float32),
@@ -157,13 +156,10 @@ def morph_graph(model: MorphModel, space: str, dimensions: int) -> bytes:
         ("Sub", ["shapes.portrait", "shapes.selfie"], "difference", {}),
         ("MatMul", ["difference", "directions"], "white", {}),
         ("Mul", ["white", "white"], "square", {}),
-        ("ReduceMean", ["square", "axis"], "mean", {"keepdims": 1}),
-        ("Add", ["mean", "little"], "mean.safe", {}),
-        ("Log", ["mean.safe"], "size", {}),
         ("Mul", ["square", "slopes"], "scaled", {}),
         ("ReduceMean", ["scaled", "axis"], "scaled.mean", {"keepdims": 1}),
         ("Add", ["scaled.mean", "level"], "ratio", {}),
-        ("Concat", ["cosine", "size", "ratio"], "terms", {"axis": 1}),
+        ("Concat", ["cosine", "ratio"], "terms", {"axis": 1}),
         ("MatMul", ["terms", "weights"], "weighed", {}),
         ("Add", ["weighed", "offset"], "logit", {}),
         ("Sigmoid", ["logit"], "probability", {}),
