@@ -16,15 +16,8 @@ from samebody.models import ModelRecord, catalogue, read_records
 from samebody.models.catalogue import BUNDLED_RECORDS
 from samebody.models.check import check_record, takes_batches
 from samebody.models.errors import WeightsMissingError
-from samebody.models.record import (
-    FILE_TASKS,
-    MASK_TASKS,
-    PICKLE_SUFFIXES,
-    SCORE_TASKS,
-    NpmSource,
-    PyPISource,
-    UrlSource,
-)
+from samebody.models.record import FILE_TASKS, MASK_TASKS, SCORE_TASKS
+from samebody.models.sources import PICKLE_SUFFIXES, NpmSource, PyPISource, UrlSource
 from tests.models.factory import record_text, tiny_embedder
 
 BUNDLED = sorted(path.relative_to(BUNDLED_RECORDS).as_posix() for path in BUNDLED_RECORDS.rglob("*.toml"))

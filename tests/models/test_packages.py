@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from samebody.models import pip_index
-from samebody.models.record import PyPISource
+from samebody.models.sources import PyPISource
 
 
 def test_the_real_pip_tells_its_files_its_environment_and_its_default(

@@ -31,8 +31,9 @@ from samebody.models.errors import (
     UntrustedKeyError,
 )
 from samebody.models.points import SIDECAR_SUFFIX, Sidecar
-from samebody.models.record import PICKLE_SUFFIXES, FileSource, ModelRecord, Sha256
+from samebody.models.record import ModelRecord, Sha256
 from samebody.models.sniff import looks_like_pickle
+from samebody.models.sources import PICKLE_SUFFIXES, FileSource
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 CONTEXT = b"samebody model bundle 1\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 from samebody.models.errors import MissingSourceError, NoNetworkError, OfflineError
 from samebody.models.http import Network
-from samebody.models.record import NpmSource
+from samebody.models.sources import NpmSource
 
 _NPM_SECONDS = 60
 

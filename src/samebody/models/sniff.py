@@ -7,7 +7,8 @@ import zipfile
 from pathlib import PurePosixPath
 
 from samebody.models.errors import UnsafeWeightsError
-from samebody.models.record import PICKLE_SUFFIXES, FileFormat
+from samebody.models.record import FileFormat
+from samebody.models.sources import PICKLE_SUFFIXES
 
 _MODEL_PROTO_FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
 """Field numbers of ``ModelProto`` (onnx.proto3) and their wire types: 0 a number, 2 a length and bytes."""

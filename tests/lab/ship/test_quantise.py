@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from samebody.lab.ship.errors import QuantiseError, SamplesError
-from samebody.lab.ship.graph import clean_graph, outputs_of, parameters_of, parse_graph, session_of
+from samebody.lab.ship.graph import clean_graph, opset_of, outputs_of, parameters_of, parse_graph, session_of
 from samebody.lab.ship.quantise import QuantiseOptions, nodes_of, quantise
 from samebody.lab.ship.samples import Samples
 from tests.lab.ship.graphs import classifier, samples
@@ -52,6 +52,13 @@ def test_the_ranges_come_from_the_calibration_samples() -> None:
     target = outputs_of(session_of(source), fresh)["out"]
     errors = [np.abs(outputs_of(session_of(q.data), fresh)["out"] - target).mean() for q in (right, wrong)]
     assert errors[0] < errors[1] / 3
+
+
+def test_a_graph_of_an_older_version_is_brought_up_to_date() -> None:
+    model = parse_graph(classifier())
+    model.opset_import[0].version = 11
+    made = quantise(clean_graph(model.SerializeToString()), samples(40))
+    assert opset_of(made.data) >= 13 and len(made.quantised) == 3 and made.changes[0].cosine > 0.95
 
 
 def test_excluded_nodes_stay_in_float() -> None:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
+import onnx.version_converter
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -28,6 +29,7 @@ from samebody.lab.ship.graph import clean_graph, digest_of, input_names, outputs
 from samebody.lab.ship.samples import Samples
 
 QUANTISED = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger"})
+LEAST_OPSET = 13
 WEIGHTED = ("Conv", "Gemm", "MatMul", "ConvTranspose")
 """Operators with weights: what the size and the time of a network consist of."""
 
@@ -165,7 +167,7 @@ def _prepared(source: bytes, folder: Path) -> Path:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     raw, made = folder / "float.onnx", folder / "prepared.onnx"
-    model = parse_graph(source)
+    model = _upgraded(parse_graph(source))
     for number, node in enumerate(model.graph.node):
         node.name = node.name or f"{node.op_type}_{number}"
     onnx.save(model, raw)
@@ -174,6 +176,21 @@ def _prepared(source: bytes, folder: Path) -> Path:
     except Exception as error:  # the tool's own exceptions share no public base
         raise QuantiseError(f"the graph cannot be prepared: {str(error).splitlines()[0]}") from None
     return made
+
+
+def _upgraded(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with operators of version 13 at least: scales for each channel exist from there on."""
+    version = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
+    if version >= LEAST_OPSET:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, LEAST_OPSET)
+    except Exception as error:  # the converter's own exceptions share no public base
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise QuantiseError(
+            f"operators of version {version} cannot be brought to {LEAST_OPSET}: {first}",
+            hint="Export the model again.",
+        ) from None
 
 
 def _excluded(prepared: Path, options: QuantiseOptions) -> list[str]:
