@@ -22,6 +22,7 @@ COMMANDS = {
     "synth": ("samebody.cli.synth", "make attacks from bona fide pictures, to train and test with"),
     "train": ("samebody.cli.train", "train a recipe: data to weights, repeatable and resumable"),
     "tune": ("samebody.cli.tune", "search for better values in a recipe"),
+    "compress": ("samebody.cli.compress", "make a trained network smaller: prune, train for int8"),
     "ship": ("samebody.cli.ship", "export, quantise, gate, record and sign a model"),
     "evaluate": ("samebody.cli.evaluate", "measure scores, templates or models to the field's standards"),
     "explain": ("samebody.cli.explain", "why a score is what it is: maps in words, judged; worst errors on one page"),

@@ -9,12 +9,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra samebody[train] is not installed")
 
+from click.testing import CliRunner  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
+from samebody.cli.main import cli  # noqa: E402
 from samebody.errors import ConfigError, UsageError  # noqa: E402
 from samebody.lab.train.backbones import Network, build  # noqa: E402
 from samebody.lab.train.compress.begin import begin  # noqa: E402
+from samebody.lab.train.errors import RecipeInvalidError  # noqa: E402
 from samebody.lab.train.parts import teachers  # noqa: E402
 from samebody.lab.train.recipe import load_recipe, parse_recipe  # noqa: E402
 from samebody.lab.train.run import open_run, train  # noqa: E402
@@ -117,6 +120,20 @@ def test_pruned_and_quantised_together(run, tmp_path):
     assert all(int(value) == 4 for value in bounds)
     module, _ = opened.task.exported(opened.network)
     assert module(held()).shape == (32, 2)
+
+
+def test_the_command_writes_the_recipe_and_says_what_was_saved(run, tmp_path):
+    asked = ["compress", str(run), "--out", str(tmp_path / "small"), "--prune", "0.5", "--set", "optimiser.lr=1e-3"]
+    done = CliRunner().invoke(cli, asked)
+    assert done.exit_code == 0, done.output
+    assert "weights" in done.output
+    assert "next: samebody train" in done.output
+    assert load_recipe(tmp_path / "small" / "recipe.yaml").recipe.optimiser.lr == 1e-3
+    refused = CliRunner().invoke(cli, ["compress", str(run), "--out", str(tmp_path / "other"), "--json"])
+    assert isinstance(refused.exception, UsageError)
+    with pytest.raises(RecipeInvalidError, match="steps"):
+        begin(run, tmp_path / "third", ratio=0.5, changes={"steps": -1})
+    assert not (tmp_path / "third").exists()
 
 
 def test_mistakes_are_named(run, tmp_path):

@@ -22,6 +22,7 @@ from samebody.lab.train.checkpoint import save_weights
 from samebody.lab.train.compress.prune import Importance, PruneReport, prune
 from samebody.lab.train.compress.quantise import quantised
 from samebody.lab.train.objective import make_objective
+from samebody.lab.train.recipe import changed, parse_recipe
 from samebody.lab.train.run import OpenedRun, open_run
 from samebody.lab.train.task import Data, Source
 
@@ -64,10 +65,11 @@ def begin(
             the recipe's losses over eight batches of its training data.
         quantise: train with fake quantisation.
         skip: layers that stay in floating point.
-        changes: values put into the new recipe at its top level (``steps``, ``optimiser``, ``teacher`` ...).
+        changes: values put into the new recipe at dotted places (``steps``, ``optimiser.lr``, ``teacher`` ...).
         cache: of prepared data, for ``taylor``.
 
     Raises:
+        RecipeInvalidError: ``changes`` make it so; every mistake.
         UsageError: neither pruning nor quantisation was asked for, ``out`` is taken, or the network cannot be traced.
         RunFolderError, CheckpointError: ``run`` is no finished run.
         CheckpointError, StorageError: the folder cannot be written.
@@ -102,20 +104,11 @@ def _written(
     report: PruneReport | None,
     changes: Mapping[str, Any],
 ) -> Begun:
-    import yaml
-
+    _recipe(opened, entries, "", changes)  # its mistakes come before anything is written
     with faults(folder):
         folder.mkdir(parents=True, exist_ok=True)
     sha256 = save_weights(folder / START, network.state_dict())
-    fields = opened.recipe.to_dict()
-    fields.update(
-        id=f"{opened.recipe.id}-small"[:80],
-        domain=entries,
-        init={"weights": START, "sha256": sha256},
-        compile=False,
-        **changes,
-    )
-    text = yaml.safe_dump({key: value for key, value in fields.items() if value is not None}, sort_keys=False)
+    text = _recipe(opened, entries, sha256, changes)
     about = {
         "run": opened.record["recipe_digest"],
         "weights_sha256": opened.weights_sha256,
@@ -125,6 +118,21 @@ def _written(
     write_bytes(folder / REPORT, (json.dumps(about, indent=1) + "\n").encode())
     write_bytes(folder / RECIPE, text.encode())
     return Begun(folder / RECIPE, report)
+
+
+def _recipe(opened: OpenedRun, entries: list[dict[str, Any]], sha256: str, changes: Mapping[str, Any]) -> str:
+    """The new recipe as text, checked."""
+    import yaml
+
+    fields = opened.recipe.to_dict()
+    fields.update(
+        id=f"{opened.recipe.id[:74]}-small", domain=entries, init={"weights": START, "sha256": sha256}, compile=False
+    )
+    text = yaml.safe_dump({key: value for key, value in fields.items() if value is not None}, sort_keys=False)
+    if changes:
+        text = changed(text, changes)
+    parse_recipe(text, f"{opened.recipe.id}, made smaller,")
+    return text
 
 
 def _gradients(opened: OpenedRun, cache: Path | str | None, batches: int = 8) -> None:
