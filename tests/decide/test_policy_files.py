@@ -20,7 +20,7 @@ from samebody.types import Decision
 
 DEFAULT = policy_text("default")[0]
 
-INFORMATIONAL = "informational: [document.quality, document.forgery.font]"
+INFORMATIONAL = "informational: [document.quality, document.forgery.font, face.morph, selfie.deepfake]"
 
 
 def mistakes_of(text: str) -> list[str]:

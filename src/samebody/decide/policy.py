@@ -42,6 +42,8 @@ KNOWN_CHECKS = (
     "document.consistency",
     "document.forgery.*",
     "face.match",
+    "face.morph",
+    "selfie.deepfake",
 )
 """Checks that the rooms report; anything else in a policy is most likely a typing error, except below a wildcard."""
 

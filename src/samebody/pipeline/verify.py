@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from threadpoolctl import ThreadpoolController
 
+from samebody.attacks.deepfake import DeepfakeCheck
+from samebody.attacks.morph import MorphCheck
 from samebody.capture import decode_image
 from samebody.config import Settings, load_settings
 from samebody.decide import Policy, decide, load_policy, verdict_to_dict
@@ -22,6 +24,7 @@ from samebody.errors import UsageError
 from samebody.face import FaceAnalyser, FaceAnalysis
 from samebody.match import compare, decide_match
 from samebody.models import ModelRecord, catalogue
+from samebody.pipeline.attacks import DEEPFAKE, MORPH, mentions, portrait_morph, selfie_deepfake
 from samebody.pipeline.portraits import document_portraits
 from samebody.pipeline.trace import Trace
 from samebody.types import Decision, Evidence, Finding, Image, Outcome, Pixels, Reason, SourceInfo, Verdict
@@ -115,7 +118,7 @@ class Verifier:
         )
         case = case_id or uuid.uuid4().hex
         trace = Trace()
-        sides: list[Callable[[], FaceAnalysis]] = [lambda: self._selfie(trace, case, selfie)]
+        sides: list[Callable[[], FaceAnalysis]] = [lambda: self._selfie(trace, case, selfie, rules)]
         if other == "document":
             assert document is not None
             sides.append(lambda: self._document(trace, case, document, today, depth))
@@ -130,6 +133,8 @@ class Verifier:
         ):
             probe, enrolled = [future.result() for future in [workers.submit(side) for side in sides]]
         trace.run("face.match", lambda: self._match(probe, enrolled, rules, other))
+        if mentions(rules, MORPH):
+            trace.run(MORPH, lambda: portrait_morph(self._morph, enrolled, probe))
         findings = tuple(_all_findings(trace))
         verdict = decide(rules, findings, case_id=case, model_ids=trace.model_ids(), timings=trace.timings())
         return Verification(verdict, trace, rules, self.settings)
@@ -166,8 +171,21 @@ class Verifier:
         image = self._decode(trace, case, source, role)
         return trace.run(f"{role}.face", lambda: self._side_faces.analyse(image, role=role))
 
-    def _selfie(self, trace: Trace, case: str, source: ImageInput) -> FaceAnalysis:
-        return self._picture(trace, case, source, "selfie")
+    def _selfie(self, trace: Trace, case: str, source: ImageInput, policy: Policy) -> FaceAnalysis:
+        analysis = self._picture(trace, case, source, "selfie")
+        image = trace.evidence("selfie")
+        assert image is not None
+        if mentions(policy, DEEPFAKE):
+            trace.run(DEEPFAKE, lambda: selfie_deepfake(self._deepfake, image, analysis))
+        return analysis
+
+    @functools.cached_property
+    def _deepfake(self) -> DeepfakeCheck:
+        return DeepfakeCheck(self.settings)
+
+    @functools.cached_property
+    def _morph(self) -> MorphCheck:
+        return MorphCheck(self.settings)
 
     def _document(self, trace: Trace, case: str, source: ImageInput, today: date | None, depth: str) -> FaceAnalysis:
         image = self._decode(trace, case, source, "document")
