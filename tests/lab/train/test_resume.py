@@ -196,6 +196,24 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path, monkeypatch: 
         train(recipe(**PARTS), tmp_path / "run", cache=tmp_path)
 
 
+def test_a_run_of_an_earlier_release_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its recipe lacks a field that this release knows at its default, so its digest is another."""
+    whole = train(recipe(**PARTS), tmp_path / "whole", cache=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("samebody.lab.train.recipe.Recipe.digest", "0" * 64)
+        broken_off(tmp_path / "run", monkeypatch)
+    path = tmp_path / "run" / "run.json"
+    record = json.loads(path.read_text())
+    assert record["recipe_digest"] == "0" * 64
+    del record["recipe"]["compile"]
+    path.write_text(json.dumps(record))
+    assert train(recipe(**PARTS), tmp_path / "run", cache=tmp_path).digests == whole.digests
+    record["recipe"]["batch"] = 8
+    path.write_text(json.dumps(record))
+    with pytest.raises(OtherRunError):
+        train(recipe(**PARTS), tmp_path / "run", cache=tmp_path)
+
+
 def test_a_checkpoint_holds_tensors_and_plain_values_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken_off(tmp_path / "run", monkeypatch)
     state = load_tensors(tmp_path / "run" / CHECKPOINT)  # weights_only

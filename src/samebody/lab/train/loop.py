@@ -158,6 +158,7 @@ class Loop:
         stop: Callable[[], bool] | None = None,
     ) -> None:
         self.recipe, self.task, self.data, self.folder, self.device = recipe, task, data, folder, device
+        self.digest = recipe.digest
         self.group: Group = group or Alone()
         self.report, self.stop = report, stop or (lambda: False)
         memory = torch.channels_last if recipe.channels_last else torch.contiguous_format
@@ -287,7 +288,8 @@ class Loop:
             shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in batch.items())
             raise UsageError(
                 f"the network or a loss does not take the batches ({shapes}): {str(error).splitlines()[0]}",
-                hint="Compare the task's sizes with the `network` entry of the recipe.",
+                hint="Compare the task's sizes with the `network` entry of the recipe"
+                + (", or set `compile: false`." if self.recipe.compile else "."),
             ) from error
         self._tried = True
         return found
@@ -408,7 +410,7 @@ class Loop:
     def state(self) -> dict[str, Any]:
         """Everything that a later session needs to go on as if nothing had happened, but for the batches drawn."""
         return {
-            "recipe": self.recipe.digest,
+            "recipe": self.digest,
             "standing": vars(self.standing).copy(),
             "network": self.network.state_dict(),
             "losses": self.objective.losses.state_dict(),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -47,6 +47,9 @@ class LossPart(Part):
     weight: float = Field(default=1.0, ge=0, allow_inf_nan=False)
 
 
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
 class Optimiser(Entry):
     """AdamW (Loshchilov and Hutter, arXiv:1711.05101) or SGD with Nesterov momentum."""
 
@@ -54,7 +57,7 @@ class Optimiser(Entry):
     lr: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
     weight_decay: float = Field(default=0.05, ge=0, description="of weights; biases and norms have none")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="sgd only")
-    betas: tuple[float, float] = Field(default=(0.9, 0.999), description="adamw only")
+    betas: tuple[Share, Share] = Field(default=(0.9, 0.999), description="adamw only")
     loss_lr: float = Field(default=1.0, gt=0, description="learning rate of a loss's own weights, times lr")
 
 
@@ -64,7 +67,7 @@ class Schedule(Entry):
     name: Literal["cosine", "step", "constant"] = "cosine"
     warmup: int = Field(default=0, ge=0, description="steps of linear rise from 0")
     final: float = Field(default=0.01, ge=0, le=1, description="cosine: factor at the last step")
-    milestones: tuple[float, ...] = Field(default=(0.5, 0.75), description="step: shares of the steps, ascending")
+    milestones: tuple[Share, ...] = Field(default=(0.5, 0.75), description="step: shares of the steps, ascending")
     gamma: float = Field(default=0.1, gt=0, le=1, description="step: factor at each milestone")
 
     def factor(self, step: int, steps: int) -> float:
@@ -205,6 +208,7 @@ def load_recipe(name_or_path: str | Path, changes: Mapping[str, Any] | None = No
         text, folder = _read(Path(name)), Path(name).resolve().parent
     if changes:
         text = changed(text, changes, name)
+        name = f"{name} with {', '.join(changes)} put in"  # lines are those of that text
     return LoadedRecipe(parse_recipe(text, name), text, folder)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from samebody.config import load_settings
@@ -180,9 +181,10 @@ def train(
             report=told,
             stop=lambda: asked() or (stop is not None and stop()),
         )
+        loop.digest = begun.get("recipe_digest", loop.digest)
         state = _shared(group, load_checkpoint(folder, torch.device("cpu")) if first else None)
         if state is not None:
-            if state["recipe"] != loaded.recipe.digest:
+            if first and state["recipe"] != begun["recipe_digest"]:
                 raise _other_recipe(folder)
             loop.restore(state)
         else:
@@ -299,7 +301,12 @@ def _done(folder: Path, recipe: Recipe) -> RunResult | None:
     """The result of a run of the same recipe that is done."""
     if not (folder / RUN).exists():
         return None
-    if read_record(folder)["recipe_digest"] != recipe.digest:
+    try:
+        # not by the digest that stands there: a later release may know more fields, at their defaults
+        before = Recipe.model_validate(read_record(folder)["recipe"]).digest
+    except ValidationError:
+        before = ""
+    if before != recipe.digest:
         raise _other_recipe(folder)
     found = read_result(folder)
     return None if found is None or found.status == "interrupted" else found
