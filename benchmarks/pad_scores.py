@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from benchmarks import pad_minifasnet, pad_second
 from samebody.lab.train.pad import scores_of
 from samebody.lab.train.pad_data import PadSource
+from samebody.lab.train.pad_files import read_shard
 from samebody.lab.train.run import open_run
 from samebody.measure import BootstrapOptions
 from samebody.measure.attack import PadRates, pad_rates, presentations
@@ -63,11 +64,20 @@ class Scored:
 
 
 def held_source(run: Path, cache: Path) -> tuple[Any, PadSource]:
-    """A run opened, and the pairs that were held back from it."""
+    """A run opened, and the pairs that were held back from it, as they lie in the cache (the probe is not run again).
+
+    Raises:
+        SystemExit: the pairs are not there.
+    """
     opened = open_run(run)
-    held = opened.task.data(cache, seed=opened.recipe.seed).held
-    assert isinstance(held, PadSource)
-    return opened, held
+    place = cache / str(opened.record["data"]["identity"]["pairs"]) / "held"
+    numbers = sorted(int(path.stem) for path in place.glob("*.jsonl"))
+    rows = [row for number in numbers for row in read_shard(place, number)]
+    if not rows:
+        raise SystemExit(f"{place} holds no pairs: run `samebody train pad` with the same --cache first")
+    for row in rows:
+        row["person"] = str(row["source"])
+    return opened, PadSource(rows, opened.task.parameters.views)
 
 
 def scored(source: PadSource, scores: NDArray[np.float64]) -> Scored:
