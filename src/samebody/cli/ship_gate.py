@@ -59,5 +59,9 @@ def command(
     )
     if out is not None:
         write_json(out, report.to_dict())
-    say(report.to_dict(), as_json, [f"{o.status}: {o.gate} [{o.group or '-'}]: {o.why}" for o in report.outcomes])
+    say(
+        report.to_dict(),
+        as_json,
+        [f"{o.status}: {o.gate}{f' [{o.group}]' if o.group else ''}: {o.why}" for o in report.outcomes],
+    )
     report.require()

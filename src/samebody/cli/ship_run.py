@@ -38,8 +38,11 @@ def command(release_file: Path, cache: Path | None, as_json: bool) -> None:
     }
     lines = [f"{done.record.label}, {done.kind}, {done.record.bytes:,} bytes: {done.archive or done.folder}"]
     if done.refused is not None:
-        lines += ["int8 was refused:", *(f"  {o.gate} [{o.group}]: {o.why}" for o in done.refused.failed)]
+        lines += [
+            "int8 was refused:",
+            *(f"  {o.gate}{f' [{o.group}]' if o.group else ''}: {o.why}" for o in done.refused.failed),
+        ]
     if done.report is not None:
-        lines += [f"{o.status}: {o.gate} [{o.group or '-'}]: {o.why}" for o in done.report.outcomes]
+        lines += [f"{o.status}: {o.gate}{f' [{o.group}]' if o.group else ''}: {o.why}" for o in done.report.outcomes]
     lines.append(f"signed by: {done.signer or 'nobody'}")
     say(fields, as_json, lines)

@@ -89,7 +89,7 @@ class GateReport:
         """
         if self.passed:
             return
-        lines = [f"\n  - {o.gate} [{o.group}]: {o.status}. {o.why}" for o in self.failed]
+        lines = [f"\n  - {o.gate}{f' [{o.group}]' if o.group else ''}: {o.status}. {o.why}" for o in self.failed]
         count = "1 gate refuses" if len(lines) == 1 else f"{len(lines)} gates refuse"
         raise GateFailedError(f"{count} the model:{''.join(lines)}", hint="\nNothing was shipped.")
 
