@@ -386,7 +386,7 @@ def main(arguments: list[str] | None = None) -> int:
         source = replace(whole, samples=tuple(sample for sample in samples if sample.person in people))
         results: Report = {"people": {}, "altered": {}, "agreement": {}, "synthetic": {}, "persons": len(people)}
         results["probes"] = 1
-        count = 24 if chosen.quick else 200
+        count = 24 if chosen.quick else 80
         for kind, pipeline in kinds.items():
             rival = Rival(kind, pipeline, source, work)
             results["people"][kind] = rival.part("people", lambda one: on_people(one.encoded, options))

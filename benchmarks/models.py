@@ -1,11 +1,12 @@
 """Every model that samebody trains itself, from its committed recipe: data, training, export, gates, record.
 
-    python -m benchmarks.models [--only NAME ...] [--data DIR] [--work DIR] [--quick] [--list]
+    python -m benchmarks.models [--only NAME ...] [--data DIR] [--work DIR] [--quick] [--write] [--list]
 
 DIR is the folder with fairface/ (``SAMEBODY_DATA`` by default). Each step is a command that could be typed; it is
 printed, run as a process of its own, and left out when an earlier call in the same ``--work`` finished it. What is
 missing is named with what brings it, and the other models are made all the same. ``--quick`` trains a few steps, to
-see that everything fits together. The bundles stand in WORK/NAME/release; nothing in the package is changed.
+see that everything fits together. The bundles stand in WORK/NAME/release; nothing in the package is changed
+without ``--write``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -30,7 +32,6 @@ from samebody.models import catalogue
 from samebody.models.sessions import weights_path
 
 ROOT = Path(__file__).parents[1]
-RELEASES = ROOT / "benchmarks" / "ship"
 QUICK = ("steps=4", "evaluate_every=2", "checkpoint_every=2", "schedule.warmup=1")
 
 
@@ -51,6 +52,8 @@ class Model:
         steps: commands; ``{work}``, ``{cache}`` and ``{data}`` are filled in.
         folders: that must be in the data folder.
         weights: of other models that it learns from.
+        release: its release file; run and out are set to folders beside the run.
+        recipe: whether a recipe of that name trains it.
         quick: changes of the recipe for ``--quick``.
         note: what does not come out of the steps.
     """
@@ -60,6 +63,8 @@ class Model:
     steps: tuple[str, ...]
     folders: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
+    release: str = ""
+    recipe: bool = True
     quick: tuple[str, ...] = QUICK
     note: str = ""
 
@@ -72,17 +77,49 @@ MODELS = (
         "iris-segment",
         "iris/segment",
         (TRAIN, SHIP),
+        release="benchmarks/ship/iris-segment.yaml",
         quick=(*QUICK, "task.pictures=16", "task.held=8", "task.identities=2", "batch=4"),
     ),
-    Model("pad", "face/pad", (TRAIN, SHIP), folders=("fairface",)),
+    Model(
+        "pad",
+        "attacks/pad-passive",
+        (
+            TRAIN,
+            "python -m benchmarks.pad_holdouts --out {work}/holdouts --cache {cache}",
+            "python -m benchmarks.pad_record --run {work}/run --holdouts {work}/holdouts --cache {cache}"
+            " --out {work}/made",
+        ),
+        folders=("fairface",),
+        weights=("face/yunet", "face/landmarks"),
+    ),
     Model(
         "edge",
         "face/edge",
         (TRAIN + " --set task.root={data}", SHIP),
+        release="benchmarks/edge_release.yaml",
         folders=("fairface",),
         weights=("face/sface", "face/yunet"),
     ),
-    Model("deepfake", "face/deepfake", (TRAIN, SHIP), folders=("fairface",)),
+    Model(
+        "deepfake",
+        "attacks/deepfake-single",
+        (
+            "python -m benchmarks.deepfake_results prepare --data {data} --cache {cache}",
+            "python -m benchmarks.deepfake_results --data {data} --cache {cache}{write}",
+        ),
+        folders=("fairface",),
+        weights=("face/yunet", "face/landmarks"),
+        note="`--write` keeps what comes out",
+    ),
+    Model(
+        "morph",
+        "attacks/morph-differential",
+        ("python -m benchmarks.morph_results --data {data} --cache {cache}{write}",),
+        recipe=False,
+        folders=("fairface", "orl"),
+        weights=("face/sface", "face/yunet", "face/landmarks"),
+        note="fitted in closed form; `--write` keeps what comes out",
+    ),
 )
 
 
@@ -116,13 +153,14 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def filled(model: Model, data: Path, work: Path, quick: bool) -> list[str]:
+def filled(model: Model, data: Path, work: Path, *, quick: bool = False, write: bool = False) -> list[str]:
     """The commands of a model, ready to type."""
     places = {
         "name": model.name,
         "work": shlex.quote(str(work / model.name)),
         "cache": shlex.quote(str(work / "cache")),
         "data": shlex.quote(str(data)),
+        "write": " --write" if write else "",
     }
     commands = []
     for step in model.steps:
@@ -138,13 +176,18 @@ def sources(model: Model) -> str:
     digest = hashlib.sha256()
     for path in (
         ROOT / "src/samebody/lab/train/recipes" / f"{model.name}.yaml",
-        RELEASES / f"{model.name}.yaml",
+        ROOT / (model.release or "-"),
     ):
         digest.update(path.read_bytes() if path.is_file() else b"-")
     return digest.hexdigest()
 
 
-def make(model: Model, data: Path, work: Path, *, quick: bool = False) -> str:
+def beside_the_run(release: str) -> str:
+    """A release file for the folder that holds ``run``."""
+    return re.sub(r"(?m)^out: .*$", "out: release", re.sub(r"(?m)^run: .*$", "run: run", release))
+
+
+def make(model: Model, data: Path, work: Path, *, quick: bool = False, write: bool = False) -> str:
     """Run the steps of one model that are not done; returns one line about it.
 
     Its release file is copied beside the run, because paths in it start from its own folder.
@@ -160,11 +203,10 @@ def make(model: Model, data: Path, work: Path, *, quick: bool = False) -> str:
     state = json.loads(log.read_text()) if log.is_file() else {}
     known = state.get("done", []) if state.get("sources") == sources(model) else []
     environment = {**os.environ, "SAMEBODY_DATA": str(data)}
-    release = RELEASES / f"{model.name}.yaml"
-    if release.is_file():
-        write_text(place / "release.yaml", release.read_text(encoding="utf-8"))
+    if model.release:
+        write_text(place / "release.yaml", beside_the_run((ROOT / model.release).read_text(encoding="utf-8")))
     done = []
-    for command in filled(model, data, work, quick):
+    for command in filled(model, data, work, quick=quick, write=write):
         if command in known:
             print(f"{model.name}: done before: {command}")
             done.append(command)
@@ -184,9 +226,9 @@ def make(model: Model, data: Path, work: Path, *, quick: bool = False) -> str:
 
 def compared(model: Model, place: Path) -> str:
     """Whether the weights that came out are those that are shipped."""
-    found = sorted((place / "release" / "bundle").glob("*.onnx"))
+    found = sorted([*(place / "release" / "bundle").glob("*.onnx"), *(place / "made").glob("*.onnx")])
     if not found:
-        return f"{model.name}: no weights in {place / 'release' / 'bundle'}"
+        return f"{model.name}: done; {model.note or f'no weights in {place}'}"
     digest = hashlib.sha256(found[0].read_bytes()).hexdigest()
     records = catalogue()
     if model.record not in records:
@@ -202,6 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", choices=[model.name for model in MODELS], help="which models")
     parser.add_argument("--work", type=Path, default=Path("models-out"), help="folder to work in")
     parser.add_argument("--quick", action="store_true", help="a few steps each")
+    parser.add_argument("--write", action="store_true", help="let steps that write into the package do so")
     parser.add_argument("--list", action="store_true", help="print the commands and what is missing, run nothing")
     chosen = parser.parse_args(arguments)
     work = chosen.work.resolve()
@@ -211,10 +254,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         try:
             if chosen.list:
-                print("\n".join(filled(model, chosen.data, work, chosen.quick)))
+                print("\n".join(filled(model, chosen.data, work, quick=chosen.quick)))
                 missing(model, chosen.data)
             else:
-                lines.append(make(model, chosen.data, work, quick=chosen.quick))
+                lines.append(make(model, chosen.data, work, quick=chosen.quick, write=chosen.write))
         except SamebodyError as error:
             lines.append(f"{model.name}: {error.code}: {error}")
             code = error.exit_code

@@ -30,7 +30,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 def test_every_model_has_a_recipe_that_comes_with_the_package() -> None:
     for model in models.MODELS:
-        assert (models.ROOT / "src/samebody/lab/train/recipes" / f"{model.name}.yaml").is_file(), model.name
+        recipe = models.ROOT / "src/samebody/lab/train/recipes" / f"{model.name}.yaml"
+        assert recipe.is_file() == model.recipe, model.name
+        assert not model.release or (models.ROOT / model.release).is_file(), model.name
+
+
+def test_a_release_file_is_put_beside_its_run() -> None:
+    found = models.beside_the_run("ship: 1\nrun: ../runs/edge\nout: ../x\nrecord:\n  out: stays\n")
+    assert found == "ship: 1\nrun: run\nout: release\nrecord:\n  out: stays\n"
 
 
 def test_what_is_missing_is_named_with_what_brings_it(calls: list[list[str]], tmp_path: Path) -> None:
