@@ -25,7 +25,7 @@ from samebody.errors import SamebodyError
 from samebody.lab.ship.errors import KeyExposedError, KeyFileError, ShipError
 from samebody.lab.ship.sign import make_key, read_key, sign_folder, write_archive
 from samebody.lab.ship.toml import record_toml
-from samebody.models import bona_fide_scores, catalogue, close_sessions
+from samebody.models import bona_fide_scores, catalogue, close_sessions, embed, write_operating_points
 from samebody.models.bundle import MANIFEST, SIGNATURE, manifest_bytes, read_bundle, signature_bytes
 from samebody.models.bundle_install import add_bundle
 from samebody.models.errors import (
@@ -37,6 +37,7 @@ from samebody.models.errors import (
     UnsafeWeightsError,
     UntrustedKeyError,
 )
+from samebody.types import OperatingPoint
 from tests.models.detectors import detector_record
 
 KEY = bytes(range(32))
@@ -423,19 +424,50 @@ def test_what_a_killed_installation_left_is_not_read_and_is_removed(tmp_path: Pa
     assert not half.exists()
 
 
-def test_a_policy_may_ask_for_signed_models(tmp_path: Path) -> None:
-    """Before any work: the embedder's record is unsigned, signed, changed."""
-    from samebody.decide import load_policy
-    from samebody.errors import NotMeasuredError
-    from samebody.pipeline import Verifier
+def embedder(folder: Path) -> Path:
+    """The unsigned folder of a tiny embedder."""
     from tests.models.factory import record_text, tiny_embedder
 
-    folder = tmp_path / "b"
     folder.mkdir()
     data, _ = tiny_embedder(24, 24, 16)
     (folder / "tiny.onnx").write_bytes(data)
     sources = '[[sources]]\nkind = "file"\npath = "tiny.onnx"\n'
     (folder / "record.toml").write_text(record_text(data, sources=sources, width=24, height=24, dimensions=16))
+    return folder
+
+
+def test_measured_operating_points_are_signed_with_the_record(tmp_path: Path) -> None:
+    folder = embedder(tmp_path / "b")
+    point = OperatingPoint(
+        fmr=0.01, threshold=0.5, realised_fmr=0.009, population="matched-adults", dataset="tests", pairs=10_000,
+        subjects=200, errors=90, effective_errors=60.0, fmr_interval=(0.007, 0.012),
+    )  # fmt: skip
+    write_operating_points(folder / "record.toml", [point], settings=machine(tmp_path))
+    sign_folder(folder, KEY)
+    settings = machine(tmp_path, require_signed_models=True)
+    added = add_bundle(folder, settings)
+    record = catalogue(settings)["own/tiny"]
+    assert record.operating_point(0.01).threshold == 0.5
+    crop = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    assert embed(record, crop, settings).shape == (1, 16)
+    sidecar = added.folder / "record.points.json"
+    sidecar.write_text(sidecar.read_text().replace('"threshold": 0.5', '"threshold": 0.1'))
+    lowered = catalogue(settings)["own/tiny"]
+    assert lowered.operating_point(0.01).threshold == 0.1
+    with pytest.raises(BundleChangedError, match=r"record\.points\.json is not the file that was signed"):
+        embed(lowered, crop, settings)
+    sidecar.unlink()
+    with pytest.raises(BundleChangedError):
+        embed(catalogue(settings)["own/tiny"], crop, settings)
+
+
+def test_a_policy_may_ask_for_signed_models(tmp_path: Path) -> None:
+    """Before any work: the embedder's record is unsigned, signed, changed."""
+    from samebody.decide import load_policy
+    from samebody.errors import NotMeasuredError
+    from samebody.pipeline import Verifier
+
+    folder = embedder(tmp_path / "b")
     sign_folder(folder, KEY)
     settings = machine(tmp_path)
     asking = load_policy("selfie-to-selfie").model_copy(update={"require_signed_models": True})

@@ -188,6 +188,8 @@ def require_trusted(record: ModelRecord, settings: Settings) -> None:
                 f"{folder / entry} is not the file that was signed.",
                 hint="Add the bundle again, or sign the record as it is now.",
             )
+    if sidecar_name(name) in manifest.files and sidecar_name(name) not in held:
+        raise BundleChangedError(f"{folder / sidecar_name(name)} was signed and is gone.", hint="Add the bundle again.")
     if name not in held or parse_record(held, name, str(folder)).model_dump() != record.model_dump():
         raise BundleChangedError(f"{record.id} is not the record that was signed.", hint="Read the catalogue again.")
     if record.run_sha256 not in {entry.sha256 for entry in manifest.files.values()}:
