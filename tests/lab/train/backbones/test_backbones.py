@@ -80,9 +80,8 @@ def test_every_weight_gets_a_gradient(name):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name != "mobileface" else []) for name in SMALL]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
 def test_the_onnx_graph_answers_alike(name, tmp_path):
     import onnxruntime
 
