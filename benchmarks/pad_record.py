@@ -90,7 +90,7 @@ def detection(first: Scored, second: Scored, likelihood: LogisticCalibration) ->
             {
                 "name": str(entry.species),
                 "apcer": entry.apcer.rate,
-                "interval": (entry.apcer.low, entry.apcer.high),
+                "interval": (entry.apcer.interval[0], entry.apcer.interval[1]),
                 "attacks": int(np.sum((judged.label == 0) & (judged.species == entry.species))),
             }
             for entry in rates.species
@@ -101,7 +101,7 @@ def detection(first: Scored, second: Scored, likelihood: LogisticCalibration) ->
                 "bpcer": target,
                 "threshold": threshold,
                 "realised_bpcer": rates.bpcer.rate,
-                "bpcer_interval": (rates.bpcer.low, rates.bpcer.high),
+                "bpcer_interval": (rates.bpcer.interval[0], rates.bpcer.interval[1]),
                 "apcer": max(float(entry["apcer"]) for entry in species),
                 "species": species,
                 "attacks": "synthetic",
@@ -171,7 +171,7 @@ def write(run: Path, folder: Path, cache: Path, out: Path) -> None:
             "provenance": {
                 "origin": "samebody train pad, then benchmarks/pad_record.py, in this repository",
                 "training_data": f"{identity['train_pairs']} pairs of a synthetic attack (8 species, 22 generator "
-                "families) and its bona fide twin, made from the fairface subset by samebody.synth.attacks; no real attack",
+                "families) and its bona fide twin, made from fairface by samebody.synth.attacks; no real attack",
                 "intended_use": "One sign among others whether a face before the camera is a print, a screen or a "
                 "mask. It must not decide alone.",
                 "known_limits": LIMITS,

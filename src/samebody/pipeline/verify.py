@@ -16,6 +16,7 @@ from threadpoolctl import ThreadpoolController
 
 from samebody.attacks.deepfake import DeepfakeCheck
 from samebody.attacks.morph import MorphCheck
+from samebody.attacks.pad import PassivePad
 from samebody.capture import decode_image
 from samebody.config import Settings, load_settings
 from samebody.decide import Policy, decide, load_policy, verdict_to_dict
@@ -24,7 +25,15 @@ from samebody.errors import UsageError
 from samebody.face import FaceAnalyser, FaceAnalysis
 from samebody.match import compare, decide_match
 from samebody.models import ModelRecord, catalogue
-from samebody.pipeline.attacks import DEEPFAKE, MORPH, mentions, portrait_morph, selfie_deepfake
+from samebody.pipeline.attacks import (
+    DEEPFAKE,
+    MORPH,
+    asks_for_liveness,
+    mentions,
+    portrait_morph,
+    selfie_deepfake,
+    selfie_liveness,
+)
 from samebody.pipeline.portraits import document_portraits
 from samebody.pipeline.trace import Trace
 from samebody.types import Decision, Evidence, Finding, Image, Outcome, Pixels, Reason, SourceInfo, Verdict
@@ -175,9 +184,15 @@ class Verifier:
         analysis = self._picture(trace, case, source, "selfie")
         image = trace.evidence("selfie")
         assert image is not None
+        if asks_for_liveness(policy):
+            trace.run("selfie.liveness", lambda: selfie_liveness(self._liveness, image, analysis))
         if mentions(policy, DEEPFAKE):
             trace.run(DEEPFAKE, lambda: selfie_deepfake(self._deepfake, image, analysis))
         return analysis
+
+    @functools.cached_property
+    def _liveness(self) -> PassivePad:
+        return PassivePad(self.settings)
 
     @functools.cached_property
     def _deepfake(self) -> DeepfakeCheck:
