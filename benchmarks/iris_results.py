@@ -26,6 +26,10 @@ STEPS = {
         "--page",
         f"{RESULTS}/iris-operating-points-16384.md",
     ],
+    "network": [
+        *MEASURE,
+        *("iris/network", "--write", "--page", f"{RESULTS}/iris-operating-points-network.md"),
+    ],
     "synthetic": [
         *MEASURE,
         *("iris/default", "--synthetic", "45", "--page", f"{RESULTS}/iris-synthetic.md"),
