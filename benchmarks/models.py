@@ -15,7 +15,6 @@ import argparse
 import hashlib
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -23,6 +22,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from samebody.config import load_settings
 from samebody.errors import ResourceError, SamebodyError
@@ -182,9 +183,12 @@ def sources(model: Model) -> str:
     return digest.hexdigest()
 
 
-def beside_the_run(release: str) -> str:
-    """A release file for the folder that holds ``run``."""
-    return re.sub(r"(?m)^out: .*$", "out: release", re.sub(r"(?m)^run: .*$", "run: run", release))
+def beside_the_run(release: str, quick: bool = False) -> str:
+    """A release file for the folder that holds ``run``; a quick model learned too little for gates and int8."""
+    fields = {**yaml.safe_load(release), "run": "run", "out": "release"}
+    if quick:
+        fields = {name: value for name, value in fields.items() if name not in ("gates", "quantise", "on_refusal")}
+    return str(yaml.safe_dump(fields, sort_keys=False))
 
 
 def make(model: Model, data: Path, work: Path, *, quick: bool = False, write: bool = False) -> str:
@@ -204,7 +208,7 @@ def make(model: Model, data: Path, work: Path, *, quick: bool = False, write: bo
     known = state.get("done", []) if state.get("sources") == sources(model) else []
     environment = {**os.environ, "SAMEBODY_DATA": str(data)}
     if model.release:
-        write_text(place / "release.yaml", beside_the_run((ROOT / model.release).read_text(encoding="utf-8")))
+        write_text(place / "release.yaml", beside_the_run((ROOT / model.release).read_text(encoding="utf-8"), quick))
     done = []
     for command in filled(model, data, work, quick=quick, write=write):
         if command in known:

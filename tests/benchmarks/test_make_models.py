@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from benchmarks import models
 from samebody.models import catalogue
@@ -36,8 +37,11 @@ def test_every_model_has_a_recipe_that_comes_with_the_package() -> None:
 
 
 def test_a_release_file_is_put_beside_its_run() -> None:
-    found = models.beside_the_run("ship: 1\nrun: ../runs/edge\nout: ../x\nrecord:\n  out: stays\n")
-    assert found == "ship: 1\nrun: run\nout: release\nrecord:\n  out: stays\n"
+    text = "ship: 1\nrun: ../runs/edge\nout: ../x\ngates: [{kind: size}]\nrecord: {id: a/b, version: '1'}\n"
+    found = yaml.safe_load(models.beside_the_run(text))
+    assert (found["run"], found["out"], found["gates"]) == ("run", "release", [{"kind": "size"}])
+    quick = yaml.safe_load(models.beside_the_run(text, quick=True))
+    assert "gates" not in quick and quick["record"] == {"id": "a/b", "version": "1"}
 
 
 def test_what_is_missing_is_named_with_what_brings_it(calls: list[list[str]], tmp_path: Path) -> None:
