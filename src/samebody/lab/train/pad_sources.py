@@ -47,7 +47,7 @@ class SourceFaces:
 
     def mesh(self, index: int) -> NDArray[np.float64]:
         """(478, 2) mesh points in pixels of the picture."""
-        return self.points[index].astype(np.float64)
+        return np.asarray(self.points[index], np.float64)
 
 
 def find_faces(
