@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 EXTRAS ?= dev,train
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test test-full lint bench figures results results-search models clean
+.PHONY: help web demo test test-full lint bench figures results results-search models clean
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
@@ -16,14 +16,22 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
+# Node.js is needed for the page alone; without it everything else works and the tests of the page are skipped.
+PAGE := src/samebody/service/capture/page/index.html
+web: $(PAGE)    ## build the capture page with npm, into the package
+
+$(PAGE): $(wildcard web/src/* web/*.json web/*.html web/*.ts)
+	@if command -v npm >/dev/null; then cd web && npm ci --silent --no-audit --no-fund && npm run --silent build; \
+	else echo "npm is not installed: the capture page is not built (apt-get install npm)"; fi
+
 demo: $(READY)  ## pull weights and example photographs, verify a person against specimen documents, write reports
 	$(BIN)/python -m samebody demo --out demo-out
 
-test: $(READY) lint ## lint, types, floors and every test that is not marked slow (under 15 minutes on 2 cores)
+test: $(READY) lint web ## lint, types, floors and every test that is not marked slow (under 15 minutes on 2 cores)
 	$(BIN)/python -m samebody models pull --all --quiet
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
-test-full: $(READY) lint ## everything, with the long fault, fuzz and figure runs; result kept in docs/results
+test-full: $(READY) lint web ## everything, with the long fault, fuzz and figure runs; result kept in docs/results
 	$(BIN)/python -m samebody models pull --all --quiet
 	$(BIN)/python -m benchmarks.test_full
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 
 from samebody.config import Settings, load_settings
 from samebody.service import problems
+from samebody.service.capture import pages as capture
 from samebody.service.console import pages as console
 from samebody.service.limits import Gate
 from samebody.service.routes import checks, keys, media, people, policies, records, reviews, sessions, system, webhooks
@@ -56,6 +57,7 @@ def create_app(store: Store, settings: ServiceSettings | None = None, runtime: S
     api.include_router(system.router)
     app.include_router(api)
 
+    app.include_router(capture.router)
     console.install(app)
     app.add_middleware(Gate, settings=service.settings, requests=service.requests)
     return app

@@ -61,6 +61,12 @@ class Session(Answer):
     allowed: list[str] = Field(description="events that may happen next")
 
 
+class SessionDetail(Session):
+    """A session, and what it still needs."""
+
+    needs: list[str] = Field(description="roles of samples without which it cannot be submitted")
+
+
 class CreatedSession(Session):
     """A new session, and what its person needs."""
 

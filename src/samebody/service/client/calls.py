@@ -379,6 +379,25 @@ class Session(TypedDict):
     allowed: list[str]
 
 
+class SessionDetail(TypedDict):
+    """A session, and what it still needs."""
+
+    id: str
+    case_id: str
+    state: str
+    reason: str
+    attempt: int
+    version: int
+    policy: str
+    policy_version: int
+    reference: str | None
+    created: str
+    changed: str
+    expires: str
+    allowed: list[str]
+    needs: list[str]
+
+
 class SessionPage(TypedDict):
     """Sessions, newest first."""
 
@@ -498,9 +517,9 @@ class Client(SyncTransport):
         )
         return found
 
-    def get_session(self, session_id: str) -> Session:
-        """A session as it is now."""
-        found: Session = self._send(Call("GET", f"/v1/sessions/{session_id}"))
+    def get_session(self, session_id: str) -> SessionDetail:
+        """A session as it is now, and what it still needs."""
+        found: SessionDetail = self._send(Call("GET", f"/v1/sessions/{session_id}"))
         return found
 
     def new_client_token(self, session_id: str, *, idempotency_key: str | None = None) -> ClientToken:
@@ -1038,9 +1057,9 @@ class AsyncClient(AsyncTransport):
         )
         return found
 
-    async def get_session(self, session_id: str) -> Session:
-        """A session as it is now."""
-        found: Session = await self._send(Call("GET", f"/v1/sessions/{session_id}"))
+    async def get_session(self, session_id: str) -> SessionDetail:
+        """A session as it is now, and what it still needs."""
+        found: SessionDetail = await self._send(Call("GET", f"/v1/sessions/{session_id}"))
         return found
 
     async def new_client_token(self, session_id: str, *, idempotency_key: str | None = None) -> ClientToken:

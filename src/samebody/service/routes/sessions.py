@@ -67,13 +67,16 @@ def list_sessions(
         return page(service, tx, who.tenant, kind, items, limit, [row.id for row in rows])
 
 
-@router.get("/{session_id}", response_model=schemas.Session)
+@router.get("/{session_id}", response_model=schemas.SessionDetail)
 def get_session(request: Request, session_id: SessionId, who: Annotated[Caller, anyone()]) -> dict[str, Any]:
-    """A session as it is now."""
+    """A session as it is now, and what it still needs."""
     who.require_session(session_id, "sessions:read")
     store = service_of(request).store
     with store.read() as tx:
-        return views.session(tx, store.sessions.get(tx, who.tenant, session_id))
+        session = store.sessions.get(tx, who.tenant, session_id)
+        open_still = session.state in (State.CREATED, State.COLLECTING)
+        needs = missing_roles(store, tx, session) if open_still else []
+        return {**views.session(tx, session), "needs": needs}
 
 
 @router.post("/{session_id}/client-token", response_model=schemas.ClientToken)

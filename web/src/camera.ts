@@ -1,0 +1,45 @@
+/** The camera of this device, and pictures from it. */
+
+export class Camera {
+  private constructor(
+    readonly video: HTMLVideoElement,
+    private readonly stream: MediaStream,
+  ) {}
+
+  static async open(facing: "user" | "environment"): Promise<Camera> {
+    const stream = await navigator.mediaDevices.getUserMedia({
+      audio: false,
+      video: { facingMode: { ideal: facing }, width: { ideal: 1920 }, height: { ideal: 1080 } },
+    });
+    const video = document.createElement("video");
+    video.muted = true;
+    video.playsInline = true;
+    video.srcObject = stream;
+    await video.play();
+    return new Camera(video, stream);
+  }
+
+  /** A small copy of what is seen now, its longer side at most `side`. */
+  look(side: number): ImageData | null {
+    const { videoWidth: width, videoHeight: height } = this.video;
+    if (!width || !height) return null;
+    const scale = Math.min(1, side / Math.max(width, height));
+    const canvas = new OffscreenCanvas(Math.round(width * scale), Math.round(height * scale));
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    if (!context) return null;
+    context.drawImage(this.video, 0, 0, canvas.width, canvas.height);
+    return context.getImageData(0, 0, canvas.width, canvas.height);
+  }
+
+  /** What is seen now, as a JPEG at full size. */
+  async picture(): Promise<Blob> {
+    const canvas = new OffscreenCanvas(this.video.videoWidth, this.video.videoHeight);
+    canvas.getContext("2d")?.drawImage(this.video, 0, 0);
+    return canvas.convertToBlob({ type: "image/jpeg", quality: 0.95 });
+  }
+
+  close(): void {
+    for (const track of this.stream.getTracks()) track.stop();
+    this.video.srcObject = null;
+  }
+}
