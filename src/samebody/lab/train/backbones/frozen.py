@@ -76,7 +76,7 @@ class Frozen(Backbone):
 
     The input is scaled for the frozen network by ``scale`` and ``shift`` (x * scale + shift). An ONNX file is known by
     its path and sha256 alone: a checkpoint does not hold it, and :meth:`features` has nothing to give. What is exported
-    of such a network is the part behind it; ``samebody.lab.train.backbones.merge.with_front`` puts the file in front.
+    of such a network is the part behind it.
     """
 
     class Parameters(stage.Parameters):
