@@ -391,13 +391,15 @@ def main(arguments: list[str] | None = None) -> int:
         for kind, pipeline in kinds.items():
             rival = Rival(kind, pipeline, source, work)
             results["people"][kind] = rival.part("people", lambda one: on_people(one.encoded, options))
+            if kind != "classical":
+                results["agreement"][kind] = rival.part("agreement", agreement)
+            if kind == "second":  # what it gained from real eyes shows on people
+                continue
             threshold = results["people"][kind]["rates"][1]["threshold"]
             altered = partial(on_altered, threshold=threshold, probes=results["probes"])
             results["altered"][kind] = {
                 name: rival.part(f"altered {name}", partial(altered, name=name)) for name in ALTERATIONS
             }
-            if kind != "classical":
-                results["agreement"][kind] = rival.part("agreement", agreement)
             for name in ("as trained", "plain"):
                 results["synthetic"].setdefault(name, {})[kind] = rival.part(
                     f"synthetic {name}", partial(on_synthetic, kind=name, count=count)

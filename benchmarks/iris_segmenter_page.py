@@ -56,12 +56,12 @@ def page(results: Report, command: str) -> str:
         f"{results['probes']} pictures of each eye altered, against its other pictures as they are, at the thresholds "
         "above (FMR 1e-3). Refused probes, and mated pairs missed with them, of all trials.",
         "",
-        "| alteration | " + " | ".join(f"{NAMES[kind]}: refused, missed" for kind in kinds) + " |",
-        "| --- |" + " --- |" * len(kinds),
+        "| alteration | " + " | ".join(f"{NAMES[kind]}: refused, missed" for kind in results["altered"]) + " |",
+        "| --- |" + " --- |" * len(results["altered"]),
     ]
     for name in results["altered"]["classical"]:
         cells = []
-        for kind in kinds:
+        for kind in results["altered"]:
             one = results["altered"][kind][name]
             low, high = binomial_interval(one["missed"], one["trials"])
             cells.append(
