@@ -2,6 +2,7 @@
 
     python -m benchmarks.edge_embedder accuracy --data DIR --out docs/results/edge-accuracy.json
     python -m benchmarks.edge_embedder speed --out docs/results/edge-speed.json
+    python -m benchmarks.edge_embedder graphs float.onnx int8.onnx --data DIR --cache DIR --out FILE
 
 Thresholds are those of each record at FMR 1e-4 (matched adults of fairface): measure them first with
 ``samebody evaluate operating-points --model face/edge --data DIR --write``. Probes are corrupted and detected anew;
@@ -21,7 +22,14 @@ from numpy.typing import NDArray
 from samebody.config import load_settings
 from samebody.face import FaceAnalyser
 from samebody.lab.evaluate.corruptions import corruption, generator
-from samebody.lab.evaluate.evaluation_sets import EvaluationSet, Sample, read_orl
+from samebody.lab.evaluate.evaluation_sets import (
+    EvaluationSet,
+    Sample,
+    population,
+    read_fairface,
+    read_orl,
+    read_repeats,
+)
 from samebody.lab.evaluate.operating_points_run import machine
 from samebody.measure import draw_weights
 from samebody.models import catalogue, embed, open_session
@@ -30,6 +38,7 @@ from samebody.types import Image
 EDGE, TEACHER = "face/edge", "face/sface"
 FMR = 1e-4
 SEED = 20260
+REPEATS = Path("benchmarks/operating_points/fairface-repeats.csv")
 SUITE = (
     ("blur", 2.0),
     ("blur", 4.0),
@@ -103,10 +112,10 @@ def compared(edge: NDArray[np.int64], teacher: NDArray[np.int64], tried: NDArray
     return {
         "comparisons": int(tried.sum()),
         "people": len(tried),
-        "fnmr_edge": after,
-        "fnmr_edge_interval": quantiles(ours),
-        "fnmr_sface": before,
-        "fnmr_sface_interval": quantiles(theirs),
+        "fnmr": after,
+        "fnmr_interval": quantiles(ours),
+        "fnmr_other": before,
+        "fnmr_other_interval": quantiles(theirs),
         "ratio": after / before if before else None,
         "ratio_interval": quantiles(ratios),
         "difference": after - before,
@@ -214,6 +223,97 @@ def speed(rounds: int, runs: int, out: Path) -> None:
     }
     click.echo(json.dumps(figures))
     write(out, figures)
+
+
+@main.command()
+@click.argument("models", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--repeats", default=REPEATS, show_default=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--cache", required=True, type=click.Path(file_okay=False, path_type=Path), help="Of aligned faces.")
+@click.option("--held", default=0.1, show_default=True, help="Share of people held back, as in the recipe.")
+@click.option("--seed", default=20260, show_default=True, help="Of the split, as in the recipe.")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+def graphs(models: tuple[Path, ...], data: Path, repeats: Path, cache: Path, held: float, seed: int, out: Path) -> None:
+    """ONNX files beside the teacher, before they have a record: thresholds, FNMR, labels, held-back faces.
+
+    Needs torch: the split is that of the training task.
+    """
+    from samebody.lab.evaluate.operating_points import Templates, mated_scores, measure_groups, score_population
+    from samebody.lab.train.embed import held_people, rank_correlation
+    from samebody.lab.train.embed_faces import aligned_faces
+    from samebody.lab.train.embed_targets import teacher_targets
+    from samebody.measure import BootstrapOptions, threshold_from_tail
+
+    sets = {"fairface": read_fairface(data), "orl": read_orl(data)}
+    faces = {name: aligned_faces(chosen, cache) for name, chosen in sets.items()}
+    reviewed = read_repeats(repeats, sets["fairface"].samples)
+    people = reviewed.people(list(faces["fairface"].samples))
+    away = held_people(faces["fairface"].samples, people, held, seed)
+    answers = {"teacher": {name: teacher_targets(entry, cache) for name, entry in faces.items()}}
+    for path in models:
+        answers[path.name] = {name: run_graph(path, entry.crops, entry.side) for name, entry in faces.items()}
+    adults = population("matched-adults", faces["fairface"].samples)
+    people_of_orl = None
+    refused: dict[str, NDArray[np.int64]] = {}
+    rows = []
+    for name, vectors in answers.items():
+        templates = {k: Templates(faces[k].samples, vectors[k], (), ()) for k in faces}
+        scored = score_population(templates["fairface"], people, adults, keep_fmr=1e-2)
+        mated = mated_scores(templates["orl"])
+        people_of_orl = mated.person
+        points = [threshold_from_tail(scored.scores.tail, scored.scores.pairs, target) for target in (1e-3, FMR)]
+        groups = measure_groups(templates["fairface"], people, points, BootstrapOptions(replicates=20))
+        ratios = []
+        for at in range(len(points)):
+            rates = np.array([group.rates[at].rate for group in groups])
+            worst, least = float(rates.max()), float(rates.min())
+            mean = float(np.exp(np.log(rates).mean())) if least > 0 else None
+            ratios.append({"to_lowest": worst / least if least else None, "to_mean": worst / mean if mean else None})
+        refused[name] = np.bincount(mated.person, mated.scores < points[1].value, mated.people).astype(np.int64)
+        back = [sample for sample, gone in zip(faces["fairface"].samples, away) if gone]
+        owners = [owner for owner, gone in zip(people, away) if gone]
+        fresh = Templates(tuple(back), vectors["fairface"][away], (), ())
+        unseen = score_population(fresh, owners, population("matched-adults", back), keep_fmr=1e-2)
+        rows.append(
+            {
+                "model": name,
+                "thresholds": [point.value for point in points],
+                "fnmr": float((mated.scores < points[1].value).mean()),
+                "fnmr_at_1e-3": float((mated.scores < points[0].value).mean()),
+                "groups_at_1e-3": ratios[0],
+                "groups_at_1e-4": ratios[1],
+                "held_back": {
+                    "faces": int(away.sum()),
+                    "pairs": unseen.scores.pairs,
+                    "false_matches_at_1e-3": int((unseen.scores.tail >= points[0].value).sum()),
+                    "false_matches_at_1e-4": int((unseen.scores.tail >= points[1].value).sum()),
+                    "cosine": float((vectors["fairface"][away] * answers["teacher"]["fairface"][away]).sum(1).mean()),
+                    "ranks": rank_correlation(vectors["fairface"][away], answers["teacher"]["fairface"][away]),
+                },
+            }
+        )
+        click.echo(json.dumps(rows[-1]))
+    assert people_of_orl is not None
+    tried = np.bincount(people_of_orl)
+    names = list(refused)
+    pairs = [(names[0], other) for other in names[1:]] + [(names[1], other) for other in names[2:]]
+    compared_all = {f"{two} against {one}": compared(refused[two], refused[one], tried) for one, two in pairs}
+    click.echo(json.dumps(compared_all))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    found = {"fmr": FMR, "rows": rows, "orl": compared_all, "machine": machine()}
+    out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def run_graph(path: Path, crops: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
+    """Unit vectors of the middles of wide crops."""
+    from samebody.lab.ship.graph import session_of
+
+    session, margin, found = session_of(path.read_bytes()), (crops.shape[1] - side) // 2, []
+    for start in range(0, len(crops), 8):
+        part = np.asarray(crops[start : start + 8])[:, margin:-margin, margin:-margin].transpose(0, 3, 1, 2)
+        found.append(session.run(None, {"input": np.ascontiguousarray(part, dtype=np.float32)})[0])
+    vectors = np.concatenate(found)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
 def write(out: Path, figures: dict[str, Any]) -> None:

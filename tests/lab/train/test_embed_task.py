@@ -17,7 +17,8 @@ from scipy.stats import spearmanr
 from samebody.lab.evaluate.evaluation_sets import EvaluationSet, Sample
 from samebody.lab.train.embed import EmbedDistil, FaceSource, held_people, rank_correlation
 from samebody.lab.train.embed_faces import MARGIN, AlignedFaces, NoFacesError, aligned_faces, cut
-from samebody.lab.train.embed_network import EdgeNetwork
+from samebody.lab.train.embed_network import EdgeNetwork, SpreadPReLU
+from samebody.lab.train.embed_targets import halfway, partners
 from samebody.lab.train.embed_views import draw_view
 from samebody.lab.train.recipe import load_recipe
 
@@ -98,16 +99,16 @@ def test_the_shipped_network_has_at_most_a_million_and_a_half_parameters() -> No
 
 
 def test_frozen_layers_keep_still_and_the_others_learn() -> None:
-    network = EdgeNetwork(widths=(4,) * 14, reduced=4, dimensions=8, frozen=3)
+    network = EdgeNetwork(widths=(4,) * 14, ranks=(0,) * 13, reduced=4, dimensions=8, frozen=3)
     network(torch.rand(2, 3, 112, 112) * 255)["embedding"].sum().backward()
     learned = {name for name, p in network.named_parameters() if p.grad is not None}
-    still = {f"blocks.{n}" for n in range(3)} | {"first"}
+    still = {f"blocks.{n}" for n in range(3)} | {"first", "active"}
     assert learned and not any(name.startswith(tuple(f"{s}." for s in still)) for name in learned)
     assert "blocks.3.depthwise.weight" in learned and "dense.weight" in learned
 
 
 def test_in_bfloat16_a_stride_of_two_gives_what_float_gives_up_to_rounding() -> None:
-    network = EdgeNetwork(widths=(8,) * 14, reduced=4, dimensions=8).eval()
+    network = EdgeNetwork(widths=(8,) * 14, ranks=(0,) * 13, reduced=4, dimensions=8).eval()
     x = torch.rand(2, 3, 112, 112) * 255
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         rough = network(x)["embedding"]
@@ -177,3 +178,45 @@ def test_faces_are_cut_once_and_their_middle_is_what_the_product_embeds(
     )
     assert np.array_equal(teacher_targets(found, tmp_path), targets)
     assert cut(FaceAnalyser(), image, SIDE) is not None
+
+
+def test_halfway_faces_have_both_halves_on_their_side_and_the_teachers_answer_to_them() -> None:
+    rows = np.array([0, 1, 2, 4])
+    other, answers = partners(6, 1), np.eye(6, 8, k=1, dtype=np.float32)
+    found = FaceSource(faces(), rows, np.eye(6, 8, dtype=np.float32), 0.0, [(other, answers)])
+    mixed = [int(row) for mix, row in found.places if mix]
+    assert mixed == [row for row in rows.tolist() if other[row] in rows] and len(found) == 4 + len(mixed)
+    if mixed:
+        batch = found.batch(np.array([4]), 0)
+        assert batch["teacher"][0].argmax() == mixed[0] + 1
+
+
+@given(st.integers(2, 50), st.integers(1, 9))
+def test_nobody_is_their_own_partner_and_everybody_is_one_once(count: int, mix: int) -> None:
+    found = partners(count, mix)
+    assert sorted(found.tolist()) == list(range(count)) and not (found == np.arange(count)).any()
+
+
+def test_a_halfway_face_is_the_mean_with_the_other_mirrored() -> None:
+    one, two = np.asarray(faces().crops[0]), np.asarray(faces().crops[1])
+    mean = (one.astype(float) + two[:, ::-1]) / 2
+    assert np.abs(halfway(one, two) - mean).max() <= 0.5
+
+
+def test_a_prelu_written_as_convolutions_answers_the_same() -> None:
+    for low, high in ((-0.5, 1.0), (-0.5, 1.4)):
+        layer = torch.nn.PReLU(6)
+        with torch.no_grad():
+            layer.weight.uniform_(low, high)
+            layer.weight[0] = high
+            x = torch.randn(3, 6, 5, 5)
+            assert torch.allclose(SpreadPReLU(layer.weight)(x), layer(x), atol=1e-6)
+
+
+def test_what_is_shipped_answers_as_the_network_does() -> None:
+    network = EdgeNetwork(widths=(4,) * 14, ranks=(0, 2) + (0,) * 11, reduced=4, dimensions=8).eval()
+    module, example = EmbedDistil().exported(network)
+    x = torch.rand(2, 3, 112, 112) * 255
+    with torch.no_grad():
+        assert torch.allclose(module(x), network(x)["embedding"], atol=1e-5)
+    assert example.input_name == "input" and not any(isinstance(m, torch.nn.PReLU) for m in module.modules())

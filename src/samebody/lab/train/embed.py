@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +26,16 @@ from samebody.config import load_settings
 from samebody.errors import UsageError
 from samebody.lab.data.files import write_bytes
 from samebody.lab.evaluate.evaluation_sets import Sample, read_fairface, read_repeats
-from samebody.lab.train.embed_faces import AlignedFaces, aligned_faces
-from samebody.lab.train.embed_network import EdgeNetwork
+from samebody.lab.train.embed_faces import MARGIN, AlignedFaces, aligned_faces
+from samebody.lab.train.embed_network import EdgeNetwork, spread
 from samebody.lab.train.embed_prune import prune, refit_head
-from samebody.lab.train.embed_targets import teacher_targets
+from samebody.lab.train.embed_targets import halfway, partners, teacher_targets
 from samebody.lab.train.embed_teacher import read_teacher
 from samebody.lab.train.embed_views import draw_view
 from samebody.lab.train.task import Data, Example, Source, Task, tasks
 from samebody.models import catalogue, weights_path
 
-_INIT_VERSION = 2
+_INIT_VERSION = 3
 _LOG = logging.getLogger(__name__)
 
 
@@ -47,26 +47,43 @@ class FaceSource:
     """
 
     def __init__(
-        self, faces: AlignedFaces, rows: NDArray[np.int64], targets: NDArray[np.float32], strength: float | None
+        self,
+        faces: AlignedFaces,
+        rows: NDArray[np.int64],
+        targets: NDArray[np.float32],
+        strength: float | None,
+        mixes: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]] = (),
     ) -> None:
-        self.faces, self.rows, self.targets, self.strength = faces, rows, targets, strength
-        groups = np.array([faces.samples[row].group for row in rows.tolist()])
-        self.columns: Mapping[str, NDArray[Any]] = {"label": np.zeros(len(rows), np.int64), "group": groups}
+        self.faces, self.rows, self.targets, self.strength, self.mixes = faces, rows, targets, strength, mixes
+        allowed = np.zeros(len(faces), bool)
+        allowed[rows] = True
+        places = [(0, row) for row in rows.tolist()]
+        for number, (other, _) in enumerate(mixes, 1):
+            # both halves must be faces of this side
+            places += [(number, row) for row in rows[allowed[other[rows]]].tolist()]
+        self.places = np.array(places, np.int64).reshape(-1, 2)
+        groups = np.array([faces.samples[row].group for _, row in places])
+        self.columns: Mapping[str, NDArray[Any]] = {"label": np.zeros(len(places), np.int64), "group": groups}
 
     def __len__(self) -> int:
-        """Number of faces."""
-        return len(self.rows)
+        """Number of faces, halfway ones among them."""
+        return len(self.places)
+
+    def _wide(self, mix: int, row: int) -> NDArray[np.uint8]:
+        crop = np.asarray(self.faces.crops[row])
+        return halfway(crop, np.asarray(self.faces.crops[int(self.mixes[mix - 1][0][row])])) if mix else crop
 
     def batch(self, indices: NDArray[np.int64], seed: int) -> dict[str, Tensor]:
         """``input`` float32 [n, 3, side, side] of 0-255 and ``teacher`` float32 [n, d] of unit length."""
-        rows = self.rows[indices]
+        places = self.places[indices].tolist()
         if self.strength is None:
-            crops = [self.faces.middle(int(row)) for row in rows]
+            crops = [self._wide(mix, row)[MARGIN:-MARGIN, MARGIN:-MARGIN] for mix, row in places]
         else:
             rng = np.random.default_rng(seed)
-            crops = [draw_view(np.asarray(self.faces.crops[int(row)]), rng, self.strength) for row in rows]
+            crops = [draw_view(self._wide(mix, row), rng, self.strength) for mix, row in places]
         pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()
-        return {"input": pixels, "teacher": torch.from_numpy(self.targets[rows])}
+        answers = [self.mixes[mix - 1][1][row] if mix else self.targets[row] for mix, row in places]
+        return {"input": pixels, "teacher": torch.from_numpy(np.stack(answers))}
 
 
 def held_people(samples: tuple[Sample, ...], people: list[str], share: float, seed: int) -> NDArray[np.bool_]:
@@ -115,6 +132,7 @@ class EmbedDistil(Task):
         repeats: str = Field(default="", description="reviewed list of pictures that show one person; empty = none")
         teacher: str = Field(default="face/sface", description="record id of the teacher")
         held: float = Field(default=0.1, gt=0, lt=0.9, description="share of the people held back")
+        mixes: int = Field(default=0, ge=0, le=16, description="halfway faces, as many times as there are faces")
         strength: float = Field(default=1.0, ge=0, le=2, description="of the views; 0 = mirrored alone")
         begin: bool = Field(default=True, description="begin as a pruned copy of the teacher")
         fine: int = Field(default=96, ge=8, le=4096, description="faces that the first layers are fitted on")
@@ -145,7 +163,11 @@ class EmbedDistil(Task):
             else [sample.person for sample in samples]
         )
         held = held_people(faces.samples, people, options.held, seed)
-        train = FaceSource(faces, np.flatnonzero(~held), targets, options.strength)
+        mixes = [
+            (partners(len(faces), number), teacher_targets(faces, folder, mix=number, teacher=options.teacher))
+            for number in range(1, options.mixes + 1)
+        ]
+        train = FaceSource(faces, np.flatnonzero(~held), targets, options.strength, mixes)
         self._begin = folder, train, seed
         teacher = catalogue(load_settings())[options.teacher]
         identity = {
@@ -157,6 +179,8 @@ class EmbedDistil(Task):
             "train": int((~held).sum()),
             "held": int(held.sum()),
         }
+        if mixes:
+            identity["halfway"] = len(train) - int((~held).sum())
         return Data(train, FaceSource(faces, np.flatnonzero(held), targets, None), identity)
 
     def network(self, parts: Mapping[str, Any]) -> nn.Module:
@@ -192,12 +216,12 @@ class EmbedDistil(Task):
         path = folder / f"pruned-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}.pt"
         if not path.is_file():
             rng = np.random.default_rng(seed)
-            rows = source.rows[np.sort(rng.permutation(len(source))[: options.coarse])]
+            rows = source.rows[np.sort(rng.permutation(len(source.rows))[: options.coarse])]
             pixels = torch.from_numpy(np.ascontiguousarray(source.faces.middle(rows))).permute(0, 3, 1, 2).float()
             teacher = read_teacher(str(weights_path(record)))
             few = pixels[rng.permutation(len(pixels))[: options.fine].tolist()]
             prune(teacher, network, few, pixels, seed=seed, progress=_LOG.info)
-            refit_head(network, _batches(source, rng.permutation(len(source))[: options.head]))
+            refit_head(network, _batches(source, rng.permutation(len(source.rows))[: options.head]))
             stream = io.BytesIO()
             torch.save(network.state_dict(), stream)
             write_bytes(path, stream.getvalue())
@@ -224,7 +248,7 @@ class EmbedDistil(Task):
 
     def exported(self, network: nn.Module) -> tuple[nn.Module, Example]:
         """The vector alone, of pixels 0-255."""
-        return _Vector(network).eval(), Example(torch.full((1, 3, 112, 112), 127.5), "input", ("embedding",))
+        return _Vector(spread(network)).eval(), Example(torch.full((1, 3, 112, 112), 127.5), "input", ("embedding",))
 
 
 def rank_correlation(one: NDArray[np.floating], two: NDArray[np.floating]) -> float:

@@ -1,16 +1,15 @@
-"""The student's first weights: a pruned copy of the teacher, fitted layer by layer in closed form.
+"""The student's first weights: a compressed copy of the teacher, fitted layer by layer in closed form.
 
-Channels are chosen greedily by how much of the teacher's next layer they explain (orthogonal matching pursuit on
-second moments; channel pruning by reconstruction: He, Zhang, Sun, ICCV 2017; Luo, Wu, Lin: ThiNet, ICCV 2017). Every
-layer is then fitted by least squares to the teacher's activations *from what the student really gets*, so that errors
-of earlier layers are met by later ones. A PReLU keeps something of its negative side where a ReLU keeps nothing: each
-teacher channel is offered with both signs, and the fit takes what helps.
+Where the student is narrower, channels are chosen greedily by how much of the teacher's next layer they explain
+(orthogonal matching pursuit on second moments; channel pruning by reconstruction: He, Zhang, Sun, ICCV 2017; Luo, Wu,
+Lin: ThiNet, ICCV 2017). Where it is of lower rank, the factors that change the answers least are taken (Zhang et al.:
+Accelerating very deep convolutional networks, TPAMI 2016). Every layer is fitted by least squares to the teacher's
+activations *from what the student really gets*, so that errors of earlier layers are met by later ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -23,8 +22,6 @@ SAMPLES = 12_000
 """Places of maps that a fit looks at."""
 TAPS = 3_000
 """Places that the nine taps of one channel are fitted on."""
-WIDE = 600
-"""From so many teacher channels on, a depthwise result is offered with one sign only."""
 RIDGE = 1e-3
 """Of a fit, as a share of the mean variance of its features."""
 HEAD_RIDGE = 0.3
@@ -32,15 +29,6 @@ HEAD_RIDGE = 0.3
 FINE = 6
 """Blocks that work on large maps: few pictures are enough there."""
 _CHUNK = 32
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Student channels of one layer: teacher channel, sign before the first ReLU, sign before the second."""
-
-    channel: Tensor
-    first: Tensor
-    second: Tensor
 
 
 def importance(teacher: Teacher, pictures: Tensor, seed: int) -> list[Tensor]:
@@ -147,28 +135,19 @@ def _moments(features: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor
     return (x.T @ x).double(), (x.T @ y).double()
 
 
-def _candidates(before: Tensor, after: Tensor, stride: int) -> tuple[Tensor, Choice]:
-    """Features [m, p] at every place of the teacher's next depthwise result, and what each of them is.
+def factored(weight: Tensor, features: Tensor, importance_of: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Factors [t, r] and [r, p] of ``weight`` [t, p] that change what it answers to ``features`` [m, p] least.
 
-    ``before`` is z [n, c, h, w]; ``after`` the teacher's depthwise result before its PReLU.
+    The truncated singular vectors of D^1/2 W C^1/2, with C the covariance of the features and D the importance of the
+    answers: reduced-rank regression (Izenman, Journal of Multivariate Analysis 5, 1975).
     """
-    channels = before.shape[1]
-    seconds = (1.0,) if channels >= WIDE else (1.0, -1.0)
-    features, signs = [], []
-    for first in (1.0, -1.0):
-        given = functional.relu(first * before)
-        taps, bias = fit_depthwise(given, after, stride)
-        fitted = functional.conv2d(given, taps, bias, stride, 1, 1, channels)
-        for second in seconds:
-            features.append(functional.relu(second * fitted))
-            signs.append((first, second))
-    index = torch.arange(channels)
-    choice = Choice(
-        index.repeat(len(signs)),
-        torch.cat([torch.full((channels,), first) for first, _ in signs]),
-        torch.cat([torch.full((channels,), second) for _, second in signs]),
-    )
-    return torch.cat(features, 1), choice
+    x = (features - features.mean(0)).double()
+    scale = importance_of.double().clamp_min(1e-4 * float(importance_of.mean()) + 1e-30).sqrt()
+    values, vectors = torch.linalg.eigh(x.T @ x / len(x))
+    root = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+    weighted = scale[:, None] * weight.double()
+    left = torch.linalg.svd(weighted @ root, full_matrices=False)[0][:, :rank]
+    return (left / scale[:, None]).float(), (left.T @ weighted).float()
 
 
 class _Chunked:
@@ -195,73 +174,85 @@ def prune(
         teacher: the network to copy from.
         network: weights are overwritten.
         fine: float32 [n, 3, 112, 112] pixels 0-255, for the first layers, whose maps are large: 100 or more.
-        coarse: as ``fine``, for the later layers: 1000 or more.
+        coarse: as ``fine``, for the later layers: 500 or more.
         seed: of the places that are looked at.
         progress: told which layer was fitted and how much of the teacher's activations the fit leaves unexplained.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.enable_grad():
-        weights = importance(teacher, coarse[: 4 * _CHUNK], seed)
+        weights = importance(teacher, coarse[: 2 * _CHUNK], seed)
     apply = _Chunked.apply
     z = apply(lambda x: teacher.first.before((x - 127.5) / 128), fine)
     student = fine
-    choice: Choice | None = None
     for layer in range(len(STRIDES)):
         if layer == FINE + 1:
             # from here on many pictures, whose maps are small by now
             z = apply(lambda x, k=layer: _teacher_before(teacher, x, k), coarse)  # type: ignore[misc]
             student = apply(lambda x, k=layer: _student_features(network, x, k), coarse)  # type: ignore[misc]
+        own = _block(teacher, layer)
+        width, channels = network.options.widths[layer], z.shape[1]
+        kept = torch.arange(channels)
+        after = target = z
         if layer + 1 < len(STRIDES):
-            after, target, features, offered = _next(teacher, z, layer)
-            seen = target[: len(features)]
-            places = _places(seen, generator)
-            gram, cross = _moments(rows(features, places), rows(seen, places), weights[layer + 1])
-            picks = choose(gram, cross, network.options.widths[layer])
-            del features
-        else:
-            after, target = z, _reduction(teacher, z, network)
-            both = torch.cat([functional.relu(z), functional.relu(-z)], 1)
-            places = _places(target, generator)
-            gram, cross = _moments(rows(both, places), rows(target, places), torch.ones(target.shape[1]))
-            picks = choose(gram, cross, network.options.widths[layer])
-            size = z.shape[1]
-            signs = torch.cat([torch.ones(size), -torch.ones(size)])
-            offered = Choice(torch.arange(size).repeat(2), signs, torch.ones(2 * size))
-            del both
-        choice = Choice(offered.channel[picks], offered.first[picks], offered.second[picks])
-        wanted = z[:, choice.channel] * choice.first[:, None, None]
+            depthwise, pointwise = teacher.depthwise[layer], _block(teacher, layer + 1)
+            assert isinstance(depthwise, TeacherBlock)
+            after = apply(lambda x, b=depthwise, s=own.slope: b.before(functional.prelu(x, s)), z)  # type: ignore[misc]
+            given = apply(lambda x, b=depthwise: functional.prelu(x, b.slope), after)  # type: ignore[misc]
+            target = apply(pointwise.before, given)
+            if width < channels:
+                places = _places(target, generator)
+                gram, cross = _moments(rows(given, places), rows(target, places), weights[layer + 1])
+                kept = choose(gram, cross, width).sort().values
+            del given
         if layer == 0:
-            network.first.weight.copy_(teacher.first.weight[choice.channel] * choice.first[:, None, None, None])
-            network.first.bias.copy_(teacher.first.bias[choice.channel] * choice.first)  # type: ignore[union-attr]
-            student = apply(lambda x: functional.relu(network.first((x - 127.5) / 128)), fine)
+            network.first.weight.copy_(own.weight[kept])
+            network.first.bias.copy_(own.bias[kept])  # type: ignore[union-attr]
+            network.active.weight.copy_(own.slope[kept])
+            student = apply(lambda x: network.active(network.first((x - 127.5) / 128)), fine)
         else:
             block = network.blocks[layer - 1]
             assert isinstance(block, Block)
-            places = _places(wanted, generator)
-            weight, bias = ridge(rows(student, places), rows(wanted, places))
-            block.pointwise.weight.copy_(weight[:, :, None, None])
-            block.pointwise.bias.copy_(bias)  # type: ignore[union-attr]
-            student = apply(block.pointwise, student)
-            true = rows(wanted, places)
-            left, total = (rows(student, places) - true).square().sum(), (true - true.mean(0)).square().sum()
-            progress(f"layer {layer}: {float(left / total):.3f} unexplained")
-            student = apply(functional.relu, student)
+            left = _fit_pointwise(block, student, z[:, kept], weights[layer][kept], generator)
+            progress(f"layer {layer}: {left:.3f} unexplained")
+            block.outer.weight.copy_(own.slope[kept])
+            student = apply(lambda x, b=block: b.outer(b.pointwise(b.down(x))), student)  # type: ignore[misc]
         if layer + 1 < len(STRIDES):
             following = network.blocks[layer]
             assert isinstance(following, Block)
-            aim = after[:, choice.channel] * choice.second[:, None, None]
-            taps, bias = fit_depthwise(student, aim, STRIDES[layer + 1])
+            taps, bias = fit_depthwise(student, after[:, kept], STRIDES[layer + 1])
             following.depthwise.weight.copy_(taps)
             following.depthwise.bias.copy_(bias)  # type: ignore[union-attr]
-            student = apply(lambda x, f=following: functional.relu(f.depthwise(x)), student)  # type: ignore[misc]
+            following.inner.weight.copy_(teacher.depthwise[layer].slope[kept])  # type: ignore[index]
+            student = apply(following.gathered, student)
             z = target
-        else:
-            places = _places(target, generator)
-            weight, bias = ridge(rows(student, places), rows(target, places))
-            network.reduce.weight.copy_(weight[:, :, None, None])
-            network.reduce.bias.copy_(bias)  # type: ignore[union-attr]
-    wanted_head = apply(lambda x: functional.prelu(x, _last(teacher).slope), z)
-    _fit_head(teacher, network, student, wanted_head)
+    _fit_head(teacher, network, student, apply(lambda x: functional.prelu(x, _last(teacher).slope), z), generator)
+
+
+def _fit_pointwise(
+    block: Block, student: Tensor, wanted: Tensor, importance_of: Tensor, generator: torch.Generator
+) -> float:
+    """Fit the pointwise part of a block; returns the share of the wanted variance that is left."""
+    places = _places(wanted, generator)
+    x, y = rows(student, places), rows(wanted, places)
+    weight, bias = ridge(x, y)
+    if isinstance(block.down, torch.nn.Conv2d):
+        up, down = factored(weight, x, importance_of, block.down.out_channels)
+        bias = bias + (weight - up @ down) @ x.mean(0)
+        block.down.weight.copy_(down[:, :, None, None])
+        block.pointwise.weight.copy_(up[:, :, None, None])
+        weight = up @ down
+    else:
+        block.pointwise.weight.copy_(weight[:, :, None, None])
+    block.pointwise.bias.copy_(bias)  # type: ignore[union-attr]
+    left = (x @ weight.T + bias - y).square().sum()
+    return float(left / (y - y.mean(0)).square().sum())
+
+
+def _block(teacher: Teacher, layer: int) -> TeacherBlock:
+    """The convolution whose answer is z of ``layer``."""
+    found = teacher.first if layer == 0 else teacher.pointwise[layer - 1]
+    assert isinstance(found, TeacherBlock)
+    return found
 
 
 def _last(teacher: Teacher) -> TeacherBlock:
@@ -284,37 +275,13 @@ def _teacher_before(teacher: Teacher, x: Tensor, layer: int) -> Tensor:
 
 
 def _student_features(network: EdgeNetwork, x: Tensor, layer: int) -> Tensor:
-    """What the pointwise convolution of ``layer`` gets."""
-    x = functional.relu(network.first((x - 127.5) / 128))
+    """What the pointwise part of ``layer`` gets."""
+    x = network.active(network.first((x - 127.5) / 128))
     for block in network.blocks[: layer - 1]:
         x = block(x)
     last = network.blocks[layer - 1]
     assert isinstance(last, Block)
-    return functional.relu(last.depthwise(x))
-
-
-def _next(teacher: Teacher, z: Tensor, layer: int) -> tuple[Tensor, Tensor, Tensor, Choice]:
-    """Depthwise result, next z, candidate features and what they are, of the teacher's layer behind ``z``."""
-    own = teacher.first if layer == 0 else teacher.pointwise[layer - 1]
-    depthwise, pointwise = teacher.depthwise[layer], teacher.pointwise[layer]
-    assert isinstance(own, TeacherBlock) and isinstance(depthwise, TeacherBlock) and isinstance(pointwise, TeacherBlock)
-    apply = _Chunked.apply
-    after = apply(lambda x: depthwise.before(functional.prelu(x, own.slope)), z)
-    target = apply(lambda x: pointwise.before(functional.prelu(x, depthwise.slope)), after)
-    few = max(1, 2 * SAMPLES // (after.shape[2] * after.shape[3]))  # pictures that give enough places to choose by
-    features, offered = _candidates(z[:few], after[:few], STRIDES[layer + 1])
-    return after, target, features, offered
-
-
-def _reduction(teacher: Teacher, z: Tensor, network: EdgeNetwork) -> Tensor:
-    """The part of the teacher's last map that its dense layer looks at most, [n, reduced, 7, 7].
-
-    With C the covariance of the last map's channels and W_p the dense weights at place p, the leading eigenvectors of
-    C^1/2 (sum_p W_p' W_p) C^1/2 lose least of the embedding.
-    """
-    y = functional.prelu(z, _last(teacher).slope)
-    basis, _ = reduction_basis(teacher, y, network.options.reduced)
-    return torch.einsum("nchw,cr->nrhw", y - y.mean((0, 2, 3))[:, None, None], basis)
+    return last.gathered(x)
 
 
 def reduction_basis(teacher: Teacher, y: Tensor, reduced: int) -> tuple[Tensor, Tensor]:
@@ -333,12 +300,16 @@ def reduction_basis(teacher: Teacher, y: Tensor, reduced: int) -> tuple[Tensor, 
     return (inverse @ top * scale).float(), ((top / scale.clamp_min(1e-9)).T @ root).float()
 
 
-def _fit_head(teacher: Teacher, network: EdgeNetwork, student: Tensor, y: Tensor) -> None:
-    """The dense layer: the teacher's, seen through the reduction."""
-    _, synthesis = reduction_basis(teacher, y, network.options.reduced)
+def _fit_head(teacher: Teacher, network: EdgeNetwork, student: Tensor, y: Tensor, generator: torch.Generator) -> None:
+    """The dense layer: the teacher's, seen through the reduction of the teacher's last map ``y``."""
+    analysis, synthesis = reduction_basis(teacher, y, network.options.reduced)
+    mean = y.mean((0, 2, 3))
+    places = _places(y, generator)
+    weight, bias = ridge(rows(student, places), (rows(y, places) - mean) @ analysis)
+    network.reduce.weight.copy_(weight[:, :, None, None])
+    network.reduce.bias.copy_(bias)  # type: ignore[union-attr]
     dense = torch.einsum("ochw,rc->orhw", teacher.dense_weight, synthesis)
     network.dense.weight.copy_(dense.flatten(1))
-    mean = y.mean((0, 2, 3))
     network.dense.bias.copy_(teacher.dense_bias + (teacher.dense_weight * mean[:, None, None]).sum((1, 2, 3)))
 
 
