@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from samebody.lab.ship.errors import QuantiseError, SamplesError
+from samebody.lab.ship import quantise as quantise_module
+from samebody.lab.ship.errors import QuantiseError, SamplesError, ShipError
 from samebody.lab.ship.graph import clean_graph, opset_of, outputs_of, parameters_of, parse_graph, session_of
 from samebody.lab.ship.quantise import QuantiseOptions, nodes_of, quantise
 from samebody.lab.ship.samples import Samples
@@ -66,6 +67,20 @@ def test_excluded_nodes_stay_in_float() -> None:
     assert [name for name, _ in nodes_of(source)] == ["first", "second", "head"]
     made = quantise(source, samples(40), QuantiseOptions(exclude=("fir*", "op:Gemm")))
     assert made.quantised == ("second",) and set(made.kept_float) == {"first", "head"}
+
+
+def test_an_int8_graph_that_does_not_run_is_refused_and_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = clean_graph(classifier())
+    real = quantise_module.session_of
+
+    def refusing(data: bytes) -> object:
+        if data != source:
+            raise ShipError("Node (second) has a scale that is no scalar.")
+        return real(data)
+
+    monkeypatch.setattr(quantise_module, "session_of", refusing)
+    with pytest.raises(QuantiseError, match=r"does not run. Node \(second\).*exclude"):
+        quantise(source, samples(40))
 
 
 def test_what_cannot_be_quantised_is_refused() -> None:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from samebody.lab.evaluate.rules import Rules
-from samebody.lab.ship.errors import QuantiseError, SamplesError
+from samebody.lab.ship.errors import QuantiseError, SamplesError, ShipError
 from samebody.lab.ship.graph import clean_graph, digest_of, input_names, outputs_of, parse_graph, session_of
 from samebody.lab.ship.samples import Samples
 
@@ -283,7 +283,14 @@ def _split_nodes(graph: onnx.GraphProto) -> tuple[tuple[str, ...], tuple[str, ..
 
 def _changes(source: bytes, made: bytes, samples: Samples) -> tuple[OutputChange, ...]:
     some = samples.limited(128)
-    before, after = (outputs_of(session_of(data), some) for data in (source, made))
+    before = outputs_of(session_of(source), some)
+    try:
+        after = outputs_of(session_of(made), some)
+    except ShipError as error:
+        raise QuantiseError(
+            f"the int8 graph does not run. {error.message}",
+            hint="Leave the node it names in float (exclude), or take one scale for each weight (per_channel: false).",
+        ) from None
     return tuple(_change(name, before[name], after[name]) for name in before)
 
 
