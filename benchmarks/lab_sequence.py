@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,7 @@ def sequence(work: Path, steps: Sequence[str], environment: dict[str, str]) -> l
         result = run(command, work, environment)
         if result.code not in allowed(command):
             raise SystemExit(f"{command}\nended with {result.code}:\n{result.said}")
+        result = replace(result, said=result.said.replace(str(work), "."))
         done.append(result)
         write_text(log, json.dumps([asdict(entry) for entry in done], indent=1))
     return done
@@ -129,11 +130,20 @@ def page(figures: dict[str, Any], done: Sequence[Done], seed: int) -> str:
         "| --- | --- | --- |",
     ]
     for entry in done:
-        said = entry.said.splitlines()[-1] if entry.said else ""
-        lines.append(f"| `{entry.command.replace('|', chr(92) + '|')}` | {entry.seconds:.1f} | {said[:120]} |")
+        lines.append(f"| `{entry.command}` | {entry.seconds:.1f} | {telling(entry.said)[:160].replace('|', ' ')} |")
     machine = "; ".join(f"{key} {value}" for key, value in describe_machine().items())
-    lines += ["", f"Seconds with other work on the machine. Machine: {machine}."]
+    lines += ["", f"Seconds beside other work on a busy machine. Machine: {machine}."]
     return "\n".join(lines) + "\n"
+
+
+ASIDE = ("curves:", "skipped as", "signed by", "whoever", "run/", "left out")
+"""Beginnings of lines that say where something lies, not what came of it."""
+
+
+def telling(said: str) -> str:
+    """The last line that says what came of a command."""
+    lines = [line for line in said.splitlines() if line and not line.startswith(ASIDE)]
+    return lines[-1] if lines else ""
 
 
 def share(value: float | None) -> str:

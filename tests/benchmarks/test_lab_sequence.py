@@ -65,7 +65,7 @@ def test_the_page_shows_what_was_planted_found_and_run() -> None:
     one = {"planted": 4, "found": 3, "right": 3, "recall": 0.75, "precision": 1.0}
     whole = {"planted": 4, "right": 3, "false": 0, "recall": 0.75, "precision": 1.0}
     whole |= {"clean samples": 50, "clean samples flagged": 1, "false alarm rate": 0.02}
-    done = [lab_sequence.Done("samebody data clean faces", 0, 1.5, "a\nlast")]
+    done = [lab_sequence.Done("samebody data clean faces", 0, 1.5, "a\nlast\ncurves: x")]
     text = lab_sequence.page({"corrupt": one, "tiny": one | {"planted": 0, "found": 0}, "all": whole}, done, 7)
     assert "| corrupt | 4 | 3 | 3 | 75.0 % | 100.0 % |" in text and "tiny" not in text
     assert "1 of 50 (2.0 %" in text and "| `samebody data clean faces` | 1.5 | last |" in text
