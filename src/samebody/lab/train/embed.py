@@ -134,7 +134,7 @@ class EmbedDistil(Task):
         held: float = Field(default=0.1, gt=0, lt=0.9, description="share of the people held back")
         mixes: int = Field(default=0, ge=0, le=16, description="halfway faces, as many times as there are faces")
         strength: float = Field(default=1.0, ge=0, le=2, description="of the views; 0 = mirrored alone")
-        begin: bool = Field(default=True, description="begin as a pruned copy of the teacher")
+        begin: bool = Field(default=True, description="begin as a compressed copy of the teacher")
         fine: int = Field(default=96, ge=8, le=4096, description="faces that the first layers are fitted on")
         coarse: int = Field(default=512, ge=8, le=20000, description="faces that the later layers are fitted on")
         head: int = Field(default=8_000, ge=0, description="faces that the dense layer is fitted on; 0 = not at all")

@@ -206,7 +206,7 @@ def prune(
             del given
         if layer == 0:
             network.first.weight.copy_(own.weight[kept])
-            network.first.bias.copy_(own.bias[kept])  # type: ignore[union-attr]
+            network.first.bias.copy_(own.bias[kept])
             network.active.weight.copy_(own.slope[kept])
             student = apply(lambda x: network.active(network.first((x - 127.5) / 128)), fine)
         else:
@@ -221,8 +221,8 @@ def prune(
             assert isinstance(following, Block)
             taps, bias = fit_depthwise(student, after[:, kept], STRIDES[layer + 1])
             following.depthwise.weight.copy_(taps)
-            following.depthwise.bias.copy_(bias)  # type: ignore[union-attr]
-            following.inner.weight.copy_(teacher.depthwise[layer].slope[kept])  # type: ignore[index]
+            following.depthwise.bias.copy_(bias)
+            following.inner.weight.copy_(teacher.depthwise[layer].slope[kept])
             student = apply(following.gathered, student)
             z = target
     _fit_head(teacher, network, student, apply(lambda x: functional.prelu(x, _last(teacher).slope), z), generator)
@@ -243,7 +243,7 @@ def _fit_pointwise(
         weight = up @ down
     else:
         block.pointwise.weight.copy_(weight[:, :, None, None])
-    block.pointwise.bias.copy_(bias)  # type: ignore[union-attr]
+    block.pointwise.bias.copy_(bias)
     left = (x @ weight.T + bias - y).square().sum()
     return float(left / (y - y.mean(0)).square().sum())
 
@@ -307,7 +307,7 @@ def _fit_head(teacher: Teacher, network: EdgeNetwork, student: Tensor, y: Tensor
     places = _places(y, generator)
     weight, bias = ridge(rows(student, places), (rows(y, places) - mean) @ analysis)
     network.reduce.weight.copy_(weight[:, :, None, None])
-    network.reduce.bias.copy_(bias)  # type: ignore[union-attr]
+    network.reduce.bias.copy_(bias)
     dense = torch.einsum("ochw,rc->orhw", teacher.dense_weight, synthesis)
     network.dense.weight.copy_(dense.flatten(1))
     network.dense.bias.copy_(teacher.dense_bias + (teacher.dense_weight * mean[:, None, None]).sum((1, 2, 3)))

@@ -97,7 +97,9 @@ def read_teacher(path: str) -> Teacher:
     model = onnx.load(path)
     arrays = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
     try:
-        return Teacher(arrays).eval()
+        teacher = Teacher(arrays)
+        teacher.eval()
+        return teacher
     except (KeyError, RuntimeError) as problem:
         raise ContractError(
             f"{path} is not the SFace network that the student is pruned from ({problem}).",
