@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from samebody.lab.ship import quantise as quantise_module
 from samebody.lab.ship.errors import QuantiseError, SamplesError, ShipError
 from samebody.lab.ship.graph import clean_graph, opset_of, outputs_of, parameters_of, parse_graph, session_of
 from samebody.lab.ship.quantise import QuantiseOptions, nodes_of, quantise
 from samebody.lab.ship.samples import Samples
-from tests.lab.ship.graphs import classifier, samples
+from tests.lab.ship.graphs import classifier, network, samples
 
 
 def test_int8_is_smaller_and_answers_nearly_the_same() -> None:
@@ -60,6 +61,21 @@ def test_a_graph_of_an_older_version_is_brought_up_to_date() -> None:
     model.opset_import[0].version = 11
     made = quantise(clean_graph(model.SerializeToString()), samples(40))
     assert opset_of(made.data) >= 13 and len(made.quantised) == 3 and made.changes[0].cosine > 0.95
+
+
+def test_prelu_written_as_convolutions_is_quantised() -> None:
+    """Its slopes are named as the tool names the scales of values."""
+    model = parse_graph(
+        network(
+            [helper.make_node("PRelu", ["c2", "slope"], ["out"], name="act")],
+            ["batch", 12, 16, 16],
+            tail={"slope": np.full((12, 1, 1), 0.25)},
+        )
+    )
+    spread = clean_graph(model.SerializeToString(), prelu_as_convolutions=True)
+    assert {i.name for i in parse_graph(spread).graph.initializer} >= {"out_linear_scale", "out_rest_scale"}
+    made = quantise(spread, samples(40))
+    assert len(made.quantised) == 4 and made.changes[0].cosine > 0.995
 
 
 def test_excluded_nodes_stay_in_float() -> None:

@@ -170,12 +170,28 @@ def _prepared(source: bytes, folder: Path) -> Path:
     model = _upgraded(parse_graph(source))
     for number, node in enumerate(model.graph.node):
         node.name = node.name or f"{node.op_type}_{number}"
+    _rename_taken(model.graph)
     onnx.save(model, raw)
     try:
         quant_pre_process(raw, made, skip_symbolic_shape=True)
     except Exception as error:  # the tool's own exceptions share no public base
         raise QuantiseError(f"the graph cannot be prepared: {str(error).splitlines()[0]}") from None
     return made
+
+
+def _rename_taken(graph: onnx.GraphProto) -> None:
+    """Give constants other names than those the tool gives to scales and zero points of values of the graph.
+
+    PRelu written as convolutions has slopes named ``x_linear_scale`` beside a value ``x_linear``, whose scale the tool
+    would give the same name, and neither would notice.
+    """
+    endings = ("_scale", "_zero_point", "_quantized")
+    names = {i.name: f"constant_{n}" for n, i in enumerate(graph.initializer) if i.name.endswith(endings)}
+    for initializer in graph.initializer:
+        initializer.name = names.get(initializer.name, initializer.name)
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = names.get(name, name)
 
 
 def _upgraded(model: onnx.ModelProto) -> onnx.ModelProto:
