@@ -53,7 +53,7 @@ def page(results: Report, command: str) -> str:
         "",
         "## Altered copies",
         "",
-        f"{results['probes']} pictures of each eye altered, against its other pictures as they are, at the thresholds "
+        "One picture of each eye altered, against its other pictures as they are, at the thresholds "
         "above (FMR 1e-3). Refused probes, and mated pairs missed with them, of all trials.",
         "",
         "| alteration | " + " | ".join(f"{NAMES[kind]}: refused, missed" for kind in results["altered"]) + " |",
@@ -103,7 +103,13 @@ def page(results: Report, command: str) -> str:
                 f"| {name} | {NAMES[kind]} | {one['pictures']} | {one['no_iris_found']} | {one['overlap']:.3f} | "
                 f"{one['overlap_low']:.3f} | {one['pupil']:.4f} | {one['limbus']:.4f} | {100 * one['lost']:.1f} % |"
             )
-    lines += ["", "## Time", "", "Median milliseconds of the segmentation, one thread, the pipelines taking turns:", ""]
+    lines += [
+        "",
+        "## Time",
+        "",
+        "Median milliseconds of the segmentation, one thread, the pipelines taking turns beside other work:",
+        "",
+    ]
     lines += [f"- {NAMES[kind]}: {value:.1f}" for kind, value in results["times"].items()]
     return "\n".join(lines) + "\n"
 
