@@ -76,8 +76,8 @@ def soft_polygon(points: NDArray[np.float64]) -> Grey:
     """(120, 160) float32: share of each pixel that lies inside the contour, given in pixels of the picture."""
     canvas = np.zeros((2 * HEIGHT, 2 * WIDTH), dtype=np.uint8)
     cv2.fillPoly(canvas, [np.round((2 * points - 0.5) * 16).astype(np.int32)], 255, lineType=cv2.LINE_8, shift=4)
-    small = cv2.resize(canvas, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
-    return small.astype(np.float32) / 255.0
+    small = np.asarray(cv2.resize(canvas, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA), dtype=np.float32)
+    return small / np.float32(255.0)
 
 
 def _half(mask: Grey) -> Grey:
