@@ -27,6 +27,7 @@ from samebody.lab.ship.folder import CALIBRATION, EXPORT, FLOAT_MODEL, HELD, RUN
 from samebody.lab.ship.graph import clean_graph, digest_of, opset_of, outputs_of, parameters_of, session_of
 from samebody.lab.ship.samples import COLUMNS, Samples
 from samebody.lab.ship.sign import fresh_folder
+from samebody.lab.train.compress.qdq import fold_weights
 from samebody.lab.train.run import OpenedRun, open_run
 from samebody.lab.train.task import Example, Source
 
@@ -178,6 +179,8 @@ def export_module(
             raise ShipError(f"the network cannot be exported: {first}") from None
         data = path.read_bytes()
     graph = clean_graph(data, prelu_as_convolutions=prelu_as_convolutions)
+    if b"QuantizeLinear" in graph:  # trained quantised: weights become the integers that the network rounds them to
+        graph = fold_weights(graph)
     if opset_of(graph) != opset:
         raise ShipError(f"the exporter wrote operators of version {opset_of(graph)}, asked for was {opset}.")
     shape = session_of(graph).get_inputs()[0].shape
