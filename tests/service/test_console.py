@@ -14,7 +14,7 @@ from samebody.decide import load_policy
 from samebody.decide.load import policy_text
 from samebody.jobs import Queue
 from samebody.models import catalogue
-from samebody.service.console.replay import replay
+from samebody.pipeline.replay import replay
 from samebody.store.verdicts import Conclusion
 from samebody.types import Finding, Outcome
 from tests.service.conftest import Running

@@ -14,6 +14,7 @@ from samebody.errors import InputError
 from samebody.jobs.queue import Claim
 from samebody.pipeline import Verifier
 from samebody.store.errors import NotFoundError
+from samebody.store.live_models import FACE_EMBEDDER, LiveModel
 from samebody.store.schema import CaseRow, PolicyRow
 from samebody.store.sessions import SessionView
 from samebody.store.store import Store
@@ -56,10 +57,15 @@ def missing_roles(store: Store, tx: Session, session: SessionView) -> list[str]:
 
 
 class VerifySession:
-    """The handler of :class:`samebody.jobs.Worker` for sessions; models stay loaded between them."""
+    """The handler of :class:`samebody.jobs.Worker` for sessions; models stay loaded between them.
+
+    Which embedder is live for the tenant is read with each session, so a promotion or rollback holds from the next one
+    on, without a restart.
+    """
 
     def __init__(self, store: Store, settings: Settings) -> None:
-        self._store, self._verifier = store, Verifier(settings)
+        self._store, self._settings = store, settings
+        self._verifiers: dict[str | None, Verifier] = {None: Verifier(settings)}
 
     def __call__(self, claim: Claim) -> Conclusion:
         """The conclusion of a claimed session.
@@ -71,6 +77,7 @@ class VerifySession:
         with store.read() as tx:
             row, policy = case_policy(store, tx, claim.tenant, claim.case_id)
             media = store.vault.of_case(tx, claim.tenant, claim.case_id, claim.attempt)
+            live = store.live_models.current(tx, claim.tenant, FACE_EMBEDDER)
         newest = {each.role: each.id for each in media}
         lacking = [role for role in needed_roles(policy) if role not in newest]
         if lacking:
@@ -78,10 +85,24 @@ class VerifySession:
         selfie, other = (store.vault.read(claim.tenant, newest[role]) for role in needed_roles(policy))
         given = {"document" if policy.needs_document else "reference": other}
         try:
-            case = self._verifier.verify(selfie=selfie, policy=policy, case_id=claim.case_id, **given)  # type: ignore[arg-type]
+            case = self._verifier(live).verify(selfie=selfie, policy=policy, case_id=claim.case_id, **given)  # type: ignore[arg-type]
         except InputError as error:  # pictures are decoded when they are taken in; another release may be stricter
             return Conclusion("retry", row.id, row.version, row.sha256, body={"unreadable": error.code})
         # the tenant's own name and version of the policy, not what stands in its text
         return replace(
             Conclusion.of(case.verdict), policy_id=row.id, policy_version=row.version, policy_sha256=row.sha256
         )
+
+    def _verifier(self, live: LiveModel | None) -> Verifier:
+        """The verifier with a tenant's live embedder, made once; None is the one that the release names.
+
+        Raises:
+            ModelChangedError: the record of that name is not the one that was promoted.
+        """
+        key = None if live is None else live.model_id
+        if key not in self._verifiers:
+            assert live is not None
+            self._verifiers[key] = Verifier(self._settings, embedder=live.model_id)
+        if live is not None:
+            live.require_same(self._verifiers[key].record.run_sha256)
+        return self._verifiers[key]

@@ -106,3 +106,9 @@ class AccessDeniedError(UsageError):
     """An API key is unknown, revoked or expired, or lacks the scope."""
 
     code = "access.denied"
+
+
+class ModelChangedError(ConfigError):
+    """The record of a live model names other weights than those that were promoted."""
+
+    code = "store.model_changed"

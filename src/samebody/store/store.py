@@ -19,6 +19,7 @@ from samebody.store.idempotency import Idempotency
 from samebody.store.ids import Clock, utc_now
 from samebody.store.keys import Keys
 from samebody.store.lifecycle import Limits
+from samebody.store.live_models import LiveModels
 from samebody.store.master import Keyring, MasterKey, from_environment
 from samebody.store.people import People
 from samebody.store.policies import Policies
@@ -58,6 +59,7 @@ class Store:
         self.keys = Keys(keyring, clock)
         self.audit = AuditLog(self.keys, clock)
         self.policies = Policies(self.audit, clock)
+        self.live_models = LiveModels(self.audit, clock)
         self.tenants = Tenants(self.keys, self.audit, clock)
         self.sessions = Sessions(self.keys, self.audit, self.policies, clock, self.limits)
         self.consents = Consents(self.audit, self.sessions, clock)

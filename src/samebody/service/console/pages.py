@@ -13,6 +13,7 @@ from sqlalchemy import or_, select
 from samebody.decide.load import parse_policy
 from samebody.errors import SamebodyError
 from samebody.models import catalogue, weights_path
+from samebody.pipeline.replay import Replay, replay
 from samebody.service import problems, views
 from samebody.service.console.figures import figures, stacked_bars
 from samebody.service.console.login import (
@@ -25,10 +26,10 @@ from samebody.service.console.login import (
     needs,
     posts,
 )
-from samebody.service.console.replay import Replay, replay
 from samebody.service.state import Service, service_of
 from samebody.store.errors import NotFoundError
 from samebody.store.lifecycle import State
+from samebody.store.live_models import FACE_EMBEDDER
 from samebody.store.schema import PolicyRow, SessionRow, WebhookDeliveryRow, WebhookEndpointRow
 from samebody.store.sessions import view
 
@@ -297,7 +298,8 @@ def try_policy(
     if policy is not None:
         try:
             with store.read() as tx:
-                record = catalogue(service.runtime)["face/sface"]
+                live = store.live_models.current(tx, caller.tenant, FACE_EMBEDDER)
+                record = catalogue(service.runtime)[live.model_id if live else "face/sface"]
                 found = replay(store, tx, caller.tenant, policy, record, last)
         except SamebodyError as problem:
             error, policy = str(problem), None

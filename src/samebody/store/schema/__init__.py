@@ -16,7 +16,7 @@ from samebody.store.schema.cases import (
 from samebody.store.schema.delivery import GarbageRow, OutboxRow, WebhookDeliveryRow, WebhookEndpointRow
 from samebody.store.schema.people import GalleryRow, ReferenceRow, SubjectRow
 from samebody.store.schema.tasks import TaskRow
-from samebody.store.schema.tenancy import ApiKeyRow, IdempotencyRow, KeyRow, PolicyRow, TenantRow
+from samebody.store.schema.tenancy import ApiKeyRow, IdempotencyRow, KeyRow, ModelChangeRow, PolicyRow, TenantRow
 
 __all__ = [
     "ApiKeyRow",
@@ -34,6 +34,7 @@ __all__ = [
     "KeyRow",
     "LabelRow",
     "MediaRow",
+    "ModelChangeRow",
     "OutboxRow",
     "PolicyRow",
     "ReferenceRow",

@@ -78,6 +78,30 @@ class PolicyRow(Base):
     author: Mapped[str]
 
 
+class ModelChangeRow(Base):
+    """One change of the model that is live for a tenant; rows are only added, and the newest one holds.
+
+    Columns:
+        slot: what the model does: ``face.embedder``.
+        number: from 1, without gaps, by tenant and slot.
+        model_id, sha256: the record, and the digest of the weights it names.
+        kind: ``promoted`` or ``rolled_back``.
+        reason: why, where a guard rail was overruled; else empty.
+    """
+
+    __tablename__ = "model_changes"
+
+    tenant: Mapped[str] = mapped_column(String(64), ForeignKey("tenants.id"), primary_key=True)
+    slot: Mapped[str] = mapped_column(String(32), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    model_id: Mapped[str] = mapped_column(String(100))
+    sha256: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(200))
+    author: Mapped[str]
+    created: Mapped[datetime]
+
+
 class IdempotencyRow(Base):
     """The first answer to a request that may be sent again, sealed with the tenant's key."""
 
