@@ -29,6 +29,7 @@ COMMANDS = {
     "compare-runs": ("samebody.cli.compare_runs", "compare two evaluation runs, check release gates"),
     "policy": ("samebody.cli.policy", "list and check policies"),
     "serve": ("samebody.cli.serve", "run the service: API, workers, webhooks"),
+    "operate": ("samebody.cli.operate", "watch and change what runs: drift, shadows, rollback, labels, cost"),
     "doctor": ("samebody.cli.doctor", "look whether everything needed is here"),
     "store": ("samebody.cli.store", "the service's database: upgrade, keys, retention, backup, erasure"),
     "audit": ("samebody.cli.audit", "check and export the audit log"),
