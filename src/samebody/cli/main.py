@@ -17,7 +17,7 @@ COMMANDS = {
     "iris": ("samebody.cli.iris", "encode and compare irises, show what was seen"),
     "document": ("samebody.cli.document", "read documents, render specimens"),
     "gallery": ("samebody.cli.gallery", "enrol people once, find them among many (1:N)"),
-    "models": ("samebody.cli.models", "list, show, pull and check model records"),
+    "models": ("samebody.cli.models", "list, show, pull, check, promote and roll back models"),
     "data": ("samebody.cli.data", "data sets: ingest, check, clean, divide, describe, erase, label"),
     "synth": ("samebody.cli.synth", "make attacks from bona fide pictures, to train and test with"),
     "train": ("samebody.cli.train", "train a recipe: data to weights, repeatable and resumable"),

@@ -10,6 +10,7 @@ import click
 
 from samebody.cli.models_add import command as add_command
 from samebody.cli.models_card import command as card_command
+from samebody.cli.models_promote import promote, rollback
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +26,8 @@ def command() -> None:
 
 command.add_command(add_command)
 command.add_command(card_command)
+command.add_command(promote)
+command.add_command(rollback)
 
 
 @command.command(name="list")

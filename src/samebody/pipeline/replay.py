@@ -50,8 +50,17 @@ class Replay:
         return tuple(each for each in self.cases if each.before != each.after)
 
 
-def replay(store: Store, tx: Session, tenant: str, policy: Policy, record: ModelRecord, last: int) -> Replay:
-    """Decide the tenant's newest ``last`` verdicts again under ``policy``.
+def replay(
+    store: Store,
+    tx: Session,
+    tenant: str,
+    policy: Policy,
+    record: ModelRecord,
+    last: int,
+    *,
+    policy_id: str | None = None,
+) -> Replay:
+    """Decide the tenant's newest ``last`` verdicts again under ``policy``; only those under ``policy_id`` if named.
 
     The face match is held against the operating point that ``policy`` asks for. Checks that were not run then are
     missing now too: a policy that asks for new checks leads to its consequence for absent ones.
@@ -63,9 +72,10 @@ def replay(store: Store, tx: Session, tenant: str, policy: Policy, record: Model
     point = record.operating_point(
         demand.fmr, population=demand.population, allow_extrapolated=demand.allow_extrapolated
     )
-    rows = tx.scalars(
-        select(VerdictRow).filter_by(tenant=tenant).order_by(VerdictRow.created.desc(), VerdictRow.case_id).limit(last)
-    ).all()
+    query = select(VerdictRow).filter_by(tenant=tenant)
+    if policy_id is not None:
+        query = query.filter_by(policy_id=policy_id)
+    rows = tx.scalars(query.order_by(VerdictRow.created.desc(), VerdictRow.case_id).limit(last)).all()
     done, left_out = [], 0
     for row in rows:
         body = store.verdicts.get(tx, tenant, row.case_id, row.attempt).body
