@@ -28,6 +28,8 @@ SESSION = {  # open to the client token of the session too
     ("POST", "/v1/sessions/{session_id}/media"): "sessions:write",
     ("POST", "/v1/sessions/{session_id}/uploads"): "sessions:write",
     ("GET", "/v1/sessions/{session_id}/media"): "sessions:read",
+    ("POST", "/v1/sessions/{session_id}/challenge"): "sessions:write",
+    ("POST", "/v1/sessions/{session_id}/challenge/answer"): "sessions:write",
 }
 KEYS_ONLY = {
     ("POST", "/v1/sessions"): "sessions:write",
@@ -82,6 +84,7 @@ BODIES = {
     "/v1/policies/{policy_id}": {"text": "id: x"},
     "/v1/webhook-endpoints": {"url": "https://example.org/"},
     "/v1/sessions/{session_id}/uploads": {"role": "selfie", "parts": 2},
+    "/v1/sessions/{session_id}/challenge/answer": {"challenge": "x", "frames": [{"at_ms": 0, "picture": "eA=="}]},
     "/v1/checks/face-compare": {"one": "eA==", "two": "eA=="},
     "/v1/checks/quality": {"picture": "eA=="},
     "/v1/checks/liveness": {"picture": "eA=="},

@@ -23,7 +23,7 @@ LAYER_PATTERNS: Mapping[str, tuple[str, ...]] = {
     "liveness": ("*.liveness", "*.liveness.*"),
     "face_match": ("face.match",),
     "forgery": ("document.forgery.*",),
-    "capture": ("*.face", "*.quality"),
+    "capture": ("*.face", "*.quality", "*.injection"),
     "document": ("document.*",),
 }
 """Which checks may stand for which layer; the first layer whose pattern fits owns the check."""
@@ -32,6 +32,12 @@ KNOWN_CHECKS = (
     "selfie.face",
     "selfie.quality",
     "selfie.liveness",
+    "selfie.liveness.pose",
+    "selfie.liveness.parallax",
+    "selfie.liveness.flash",
+    "selfie.liveness.timing",
+    "selfie.liveness.identity",
+    "selfie.injection",
     "reference.face",
     "reference.quality",
     "document.face",

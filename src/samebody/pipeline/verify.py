@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -38,6 +38,8 @@ from samebody.pipeline.portraits import document_portraits
 from samebody.pipeline.trace import Trace
 from samebody.types import Decision, Evidence, Finding, Image, Outcome, Pixels, Reason, SourceInfo, Verdict
 
+FURTHER = "selfie.further"
+Further = Callable[[FaceAnalyser, FaceAnalysis], Sequence[Finding]]
 ImageInput = bytes | bytearray | Path | str | Pixels | Image
 
 
@@ -94,6 +96,7 @@ class Verifier:
         case_id: str | None = None,
         today: date | None = None,
         depth: Literal["all", "mrz"] = "all",
+        further: Further | None = None,
     ) -> Verification:
         """Verify one person.
 
@@ -106,6 +109,8 @@ class Verifier:
             today: the date that expiry is judged by; the real one by default.
             depth: ``mrz`` leaves out the visual zone and the forgery checks, for a first look in a capture loop; the
                 policy then sees them as not run, and none of the bundled ones accepts without them.
+            further: more checks of the selfie's side, from evidence that only the caller has (the frames of a
+                challenge, earlier uploads); given the analyser and the analysis of the selfie.
 
         Raises:
             UsageError: the pictures handed over do not fit the policy.
@@ -127,7 +132,7 @@ class Verifier:
         )
         case = case_id or uuid.uuid4().hex
         trace = Trace()
-        sides: list[Callable[[], FaceAnalysis]] = [lambda: self._selfie(trace, case, selfie, rules)]
+        sides: list[Callable[[], FaceAnalysis]] = [lambda: self._selfie(trace, case, selfie, rules, further)]
         if other == "document":
             assert document is not None
             sides.append(lambda: self._document(trace, case, document, today, depth))
@@ -180,7 +185,9 @@ class Verifier:
         image = self._decode(trace, case, source, role)
         return trace.run(f"{role}.face", lambda: self._side_faces.analyse(image, role=role))
 
-    def _selfie(self, trace: Trace, case: str, source: ImageInput, policy: Policy) -> FaceAnalysis:
+    def _selfie(
+        self, trace: Trace, case: str, source: ImageInput, policy: Policy, further: Further | None
+    ) -> FaceAnalysis:
         analysis = self._picture(trace, case, source, "selfie")
         image = trace.evidence("selfie")
         assert image is not None
@@ -188,6 +195,8 @@ class Verifier:
             trace.run("selfie.liveness", lambda: selfie_liveness(self._liveness, image, analysis))
         if mentions(policy, DEEPFAKE):
             trace.run(DEEPFAKE, lambda: selfie_deepfake(self._deepfake, image, analysis))
+        if further is not None:
+            trace.run(FURTHER, lambda: further(self._side_faces, analysis))
         return analysis
 
     @functools.cached_property
@@ -266,7 +275,7 @@ def _all_findings(trace: Trace) -> list[Finding]:
             found.append(value)
         elif isinstance(value, FaceAnalysis | DocumentReading):
             found.extend(value.findings)
-        elif entry.stage == "document.forgery":
+        elif entry.stage in ("document.forgery", FURTHER):
             found.extend(value)
     return found
 

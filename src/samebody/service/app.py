@@ -11,7 +11,19 @@ from samebody.service import problems
 from samebody.service.capture import pages as capture
 from samebody.service.console import pages as console
 from samebody.service.limits import Gate
-from samebody.service.routes import checks, keys, media, people, policies, records, reviews, sessions, system, webhooks
+from samebody.service.routes import (
+    challenges,
+    checks,
+    keys,
+    media,
+    people,
+    policies,
+    records,
+    reviews,
+    sessions,
+    system,
+    webhooks,
+)
 from samebody.service.schemas import Problem
 from samebody.service.settings import ServiceSettings
 from samebody.service.state import Service
@@ -51,7 +63,7 @@ def create_app(store: Store, settings: ServiceSettings | None = None, runtime: S
     app.state.service = service
     problems.install(app)
     api = APIRouter(prefix="/v1")
-    secured = (sessions, media, checks, people, reviews, policies, webhooks, keys, records)
+    secured = (sessions, media, challenges, checks, people, reviews, policies, webhooks, keys, records)
     for module in secured:
         api.include_router(module.router, responses=_PROBLEMS)
     api.include_router(system.router)

@@ -13,6 +13,7 @@ from samebody.decide.load import parse_policy
 from samebody.errors import InputError
 from samebody.jobs.queue import Claim
 from samebody.pipeline import Verifier
+from samebody.service.evidence import Evidence
 from samebody.store.errors import NotFoundError
 from samebody.store.live_models import FACE_EMBEDDER, LiveModel
 from samebody.store.schema import CaseRow, PolicyRow
@@ -85,7 +86,13 @@ class VerifySession:
         selfie, other = (store.vault.read(claim.tenant, newest[role]) for role in needed_roles(policy))
         given = {"document" if policy.needs_document else "reference": other}
         try:
-            case = self._verifier(live).verify(selfie=selfie, policy=policy, case_id=claim.case_id, **given)  # type: ignore[arg-type]
+            case = self._verifier(live).verify(
+                selfie=selfie,
+                policy=policy,
+                case_id=claim.case_id,
+                further=Evidence(store, claim.tenant, claim.session_id, claim.attempt, policy, media),
+                **given,  # type: ignore[arg-type]
+            )
         except InputError as error:  # pictures are decoded when they are taken in; another release may be stricter
             return Conclusion("retry", row.id, row.version, row.sha256, body={"unreadable": error.code})
         # the tenant's own name and version of the policy, not what stands in its text

@@ -48,6 +48,15 @@ class Candidate(TypedDict):
     reasons: list[dict[str, str]]
 
 
+class ChallengeView(TypedDict):
+    """What the person is asked; the start is when the page begins to show it."""
+
+    challenge: str
+    steps: list[Prompt]
+    flashes: list[FlashView]
+    seconds: int
+
+
 class Check(TypedDict):
     """Every mistake of a policy, with its line."""
 
@@ -174,6 +183,14 @@ class EnrolmentAnswer(TypedDict):
     outcome: str
     subject: Subject | None
     search: Found | None
+
+
+class FlashView(TypedDict):
+    """One colour on the whole screen."""
+
+    colour: str
+    at_ms: int
+    for_ms: int
 
 
 class Found(TypedDict):
@@ -324,6 +341,14 @@ class PolicyView(TypedDict):
     retention: dict[str, Any]
     author: str
     created: str
+
+
+class Prompt(TypedDict):
+    """One prompt."""
+
+    action: str
+    at_ms: int
+    for_ms: int
 
 
 class Quality(TypedDict):
@@ -664,6 +689,33 @@ class Client(SyncTransport):
     def show_media(self, link: str) -> bytes:
         """What a signed link shows, until it expires; no key is needed, nothing may keep it."""
         found: bytes = self._send(Call("GET", f"/v1/media/{link}", raw=True))
+        return found
+
+    def draw_challenge(self, session_id: str, *, idempotency_key: str | None = None) -> ChallengeView:
+        """Draw a challenge for this attempt; one that was drawn before cannot be answered any more."""
+        found: ChallengeView = self._send(
+            Call("POST", f"/v1/sessions/{session_id}/challenge", idempotency_key=idempotency_key)
+        )
+        return found
+
+    def answer_challenge(
+        self,
+        session_id: str,
+        *,
+        challenge: str,
+        frames: list[TakenFrame],
+        device: dict[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Media:
+        """Send the frames of a challenge: once, before it expires. They are judged with the session."""
+        found: Media = self._send(
+            Call(
+                "POST",
+                f"/v1/sessions/{session_id}/challenge/answer",
+                body={"challenge": challenge, "device": device, "frames": frames},
+                idempotency_key=idempotency_key,
+            )
+        )
         return found
 
     def check_faces(
@@ -1214,6 +1266,33 @@ class AsyncClient(AsyncTransport):
     async def show_media(self, link: str) -> bytes:
         """What a signed link shows, until it expires; no key is needed, nothing may keep it."""
         found: bytes = await self._send(Call("GET", f"/v1/media/{link}", raw=True))
+        return found
+
+    async def draw_challenge(self, session_id: str, *, idempotency_key: str | None = None) -> ChallengeView:
+        """Draw a challenge for this attempt; one that was drawn before cannot be answered any more."""
+        found: ChallengeView = await self._send(
+            Call("POST", f"/v1/sessions/{session_id}/challenge", idempotency_key=idempotency_key)
+        )
+        return found
+
+    async def answer_challenge(
+        self,
+        session_id: str,
+        *,
+        challenge: str,
+        frames: list[TakenFrame],
+        device: dict[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Media:
+        """Send the frames of a challenge: once, before it expires. They are judged with the session."""
+        found: Media = await self._send(
+            Call(
+                "POST",
+                f"/v1/sessions/{session_id}/challenge/answer",
+                body={"challenge": challenge, "device": device, "frames": frames},
+                idempotency_key=idempotency_key,
+            )
+        )
         return found
 
     async def check_faces(
