@@ -65,9 +65,9 @@ def command(
 
             assert model is not None
             policy = parsed(live.text, name)
-            pair = [Verifier(settings, embedder=each) for each in (record.id, model)]
+            own, other = (Verifier(settings, embedder=each) for each in (record.id, model))
             found = shadow_model(
-                store, tenant, *(verifying(each, policy) for each in pair), pair[1].record,
+                store, tenant, verifying(own, policy), verifying(other, policy), other.record,
                 policy_id=name, last=last, purpose=purpose, actor=actor(),
             )  # fmt: skip
         with store.write() as tx:
