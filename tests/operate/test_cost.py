@@ -50,6 +50,8 @@ def filled(store: Store) -> None:
                 store.reviews.decide(
                     tx, "local", session_id, reviewer="r", decision="accept", code="review.person_matches"
                 )
+    with store.write() as tx:
+        store.sessions.resume(tx, "local", session_id, actor="c")
     store.vault.add("local", session_id, "selfie", b"second", actor="c")
     with store.write() as tx:
         store.sessions.submit(tx, "local", session_id, actor="c")

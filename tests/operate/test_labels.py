@@ -147,7 +147,7 @@ def test_the_lab_takes_an_export_as_a_new_version(store: Store, tmp_path: Path, 
         versions.append(log.output)
     from samebody.lab.data import DataSet
 
-    rows = DataSet.open(data_set).read()
+    rows = DataSet.open(data_set).manifest()
     assert versions[0] != versions[1]
     assert {"attack", "bona_fide"} <= set(rows.columns["label"])
     assert "print" in set(rows.columns["pai_species"]) and len(set(rows.columns["subject"])) == 2

@@ -32,13 +32,14 @@ def command(
 ) -> None:
     """Compare POLICY with the live version on the newest cases, and make it live if the limits are kept."""
     from samebody.config import load_settings
+    from samebody.decide.load import policy_text
     from samebody.operate.changes import promote_policy
     from samebody.operate.limits import read_limits
 
     limits = read_limits(limits_file) if limits_file else None
     with opened(where, media, key_file, old_keys) as store:
         row, found = promote_policy(
-            store, tenant, name, policy.read_text("utf-8"), load_settings(),
+            store, tenant, name, policy_text(policy)[0], load_settings(),
             actor=actor(), limits=limits, last=last, force=force,
         )  # fmt: skip
         if found is not None:

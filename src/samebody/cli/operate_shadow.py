@@ -43,6 +43,7 @@ def command(
 ) -> None:
     """Compare decisions of a candidate with the live ones; the figures go to the audit log, where promotions look."""
     from samebody.config import load_settings
+    from samebody.decide.load import policy_text
     from samebody.operate.changes import live_record, parsed
     from samebody.operate.shadow import record_shadow, shadow_model, shadow_policy, verifying
     from samebody.store.files import written
@@ -55,7 +56,7 @@ def command(
             record = live_record(store, tx, tenant, settings)
             live = store.policies.get(tx, tenant, name)
         if candidate is not None:
-            text = candidate.read_text("utf-8")
+            text, _ = policy_text(candidate)
             with store.read() as tx:
                 found = shadow_policy(
                     store, tx, tenant, parsed(text, str(candidate)), text, record, last=last, name=name

@@ -146,27 +146,27 @@ def cost(
     ):
         if case_id in outcomes and state in ("accepted", "rejected"):  # what a reviewer made of it
             outcomes[case_id] = "accept" if state == "accepted" else "reject"
-    reviews = _counts(tx, inside, ReviewRow)
-    messages = dict(
-        tx.execute(
-            select(SessionRow.case_id, func.count())
-            .join(OutboxRow, (OutboxRow.tenant == SessionRow.tenant) & (OutboxRow.session_id == SessionRow.id))
-            .join(CaseRow, _same(SessionRow))
-            .where(*inside)
-            .group_by(SessionRow.case_id)
-        )
-        .tuples()
-        .all()
+    reviews = _by_case(
+        tx,
+        select(ReviewRow.case_id, func.count())
+        .join(CaseRow, _same(ReviewRow))
+        .where(*inside)
+        .group_by(ReviewRow.case_id),
     )
-    sizes = dict(
-        tx.execute(
-            select(MediaRow.case_id, func.sum(MediaRow.size))
-            .join(CaseRow, _same(MediaRow))
-            .where(*inside)
-            .group_by(MediaRow.case_id)
-        )
-        .tuples()
-        .all()
+    messages = _by_case(
+        tx,
+        select(SessionRow.case_id, func.count())
+        .join(OutboxRow, (OutboxRow.tenant == SessionRow.tenant) & (OutboxRow.session_id == SessionRow.id))
+        .join(CaseRow, _same(SessionRow))
+        .where(*inside)
+        .group_by(SessionRow.case_id),
+    )
+    sizes = _by_case(
+        tx,
+        select(MediaRow.case_id, func.sum(MediaRow.size))
+        .join(CaseRow, _same(MediaRow))
+        .where(*inside)
+        .group_by(MediaRow.case_id),
     )
     measured = {
         "attempts": _column(attempts, names),
@@ -207,9 +207,8 @@ def _same(row: type[VerdictRow] | type[SessionRow] | type[MediaRow] | type[Revie
     return (row.tenant == CaseRow.tenant) & (row.case_id == CaseRow.id)
 
 
-def _counts(tx: Session, inside: tuple[Any, ...], row: type[ReviewRow]) -> dict[str, int]:
-    query = select(row.case_id, func.count()).join(CaseRow, _same(row)).where(*inside).group_by(row.case_id)
-    return dict(tx.execute(query).tuples().all())
+def _by_case(tx: Session, query: Any) -> dict[str, float]:
+    return {case_id: float(figure) for case_id, figure in tx.execute(query)}
 
 
 def _column(values: Mapping[Any, Any], names: list[str]) -> NDArray[np.float64]:
