@@ -90,7 +90,8 @@ def traces_of(frames: Iterable[tuple[float, Image]]) -> FrameTraces:
 
 def thumbnail(pixels: Pixels) -> Floats:
     """(1024,) luma 0-255 of the picture at 32 x 32, area averages: without noise, with movement."""
-    reduced = cv2.resize(pixels, (SMALL, SMALL), interpolation=cv2.INTER_AREA).astype(np.float32)
+    # averaged before it is rounded: whole grey levels would hide that two frames are the same
+    reduced = cv2.resize(pixels.astype(np.float32), (SMALL, SMALL), interpolation=cv2.INTER_AREA)
     return np.asarray(reduced @ REC709, dtype=np.float64).ravel()
 
 
