@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Field
 
+from samebody.attacks.injection import perceptual_hash
 from samebody.capture import decode_image
 from samebody.service import schemas, views
 from samebody.service.access import Caller, anyone, needs
@@ -14,8 +15,9 @@ from samebody.service.errors import BodyTooLargeError, InvalidRequestError, Link
 from samebody.service.once import OnceOnly
 from samebody.service.state import service_of
 from samebody.service.uploads import LIFE, MOST_PARTS
-from samebody.service.work import ROLES
+from samebody.service.work import ROLES, SELFIE
 from samebody.store.errors import NotFoundError
+from samebody.types import Image
 
 router = APIRouter(tags=["media"])
 SessionId = Annotated[str, Path(max_length=64)]
@@ -54,12 +56,13 @@ def upload_media(
     service = service_of(request)
     content_type = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
     _check(role, content_type)
-    decode_image(data, limits=service.runtime.limits, role=role)
+    looks = _looks(decode_image(data, limits=service.runtime.limits, role=role), role)
 
     def work() -> dict[str, Any]:
-        return views.media(
-            service.store.vault.add(who.tenant, session_id, role, data, actor=who.actor, content_type=content_type)
+        kept = service.store.vault.add(
+            who.tenant, session_id, role, data, actor=who.actor, content_type=content_type, perceptual_hash=looks
         )
+        return views.media(kept)
 
     return once.outside(who, 201, work)
 
@@ -143,14 +146,20 @@ def complete_upload(
         data = service.uploads.joined(who.tenant, found)
         if len(data) > service.settings.max_body:
             raise BodyTooLargeError(f"the picture has more than {service.settings.max_body} bytes.")
-        decode_image(data, limits=service.runtime.limits, role=found.role)
+        looks = _looks(decode_image(data, limits=service.runtime.limits, role=found.role), found.role)
         kept = service.store.vault.add(
-            who.tenant, found.session_id, found.role, data, actor=who.actor, content_type=found.content_type
-        )
+            who.tenant, found.session_id, found.role, data, actor=who.actor, content_type=found.content_type,
+            perceptual_hash=looks,
+        )  # fmt: skip
         service.uploads.discard(found)
         return views.media(kept)
 
     return once.outside(who, 201, work)
+
+
+def _looks(image: Image, role: str) -> bytes | None:
+    """The perceptual hash of a selfie: replays are looked for by it. Other samples come again rightly."""
+    return perceptual_hash(image.pixels) if role == SELFIE else None
 
 
 def _check(role: str, content_type: str) -> None:
