@@ -703,7 +703,7 @@ class Client(SyncTransport):
         session_id: str,
         *,
         challenge: str,
-        frames: list[TakenFrame],
+        frames: list[dict[str, Any]],
         device: dict[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> Media:
@@ -1280,7 +1280,7 @@ class AsyncClient(AsyncTransport):
         session_id: str,
         *,
         challenge: str,
-        frames: list[TakenFrame],
+        frames: list[dict[str, Any]],
         device: dict[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> Media:

@@ -103,11 +103,13 @@ def _type(schema: Schema) -> str:
 
 
 def _inlined(schema: Schema, schemas: Mapping[str, Schema]) -> str:
-    """The type of an argument: enums are written out, so that plain text can be given."""
+    """The type of an argument: enums are written out and objects are plain, so that plain values can be given."""
     if "$ref" in schema:
         return _type(schemas[_name(schema)])
     if "anyOf" in schema:
         return " | ".join(dict.fromkeys(_inlined(each, schemas) for each in schema["anyOf"]))
+    if schema.get("type") == "array":
+        return f"list[{_inlined(schema['items'], schemas)}]"
     return _type(schema)
 
 
