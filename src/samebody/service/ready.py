@@ -57,7 +57,12 @@ def _media(service: Service) -> Part:
 
 def _models(service: Service) -> Part:
     records = catalogue(service.runtime)
-    for identifier in NEEDED:
+    try:
+        with service.store.read() as tx:
+            promoted = service.store.live_models.everywhere(tx)
+    except SamebodyError as error:
+        return False, error.code
+    for identifier in [*NEEDED, *sorted(promoted.difference(NEEDED))]:
         try:
             weights_path(records[identifier], service.runtime)
         except SamebodyError as error:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from samebody.store.audit import AuditLog
-from samebody.store.errors import InvalidValueError, ModelChangedError
+from samebody.store.errors import ConflictError, InvalidValueError, ModelChangedError
 from samebody.store.ids import Clock
 from samebody.store.schema import ModelChangeRow
 
@@ -64,6 +65,20 @@ class LiveModels:
         row = tx.scalars(query.limit(1)).one_or_none()
         return None if row is None else _view(row)
 
+    def everywhere(self, tx: Session) -> set[str]:
+        """The records that are live for any tenant: what readiness looks at beside the release's own."""
+        newest = (
+            select(ModelChangeRow.tenant, ModelChangeRow.slot, func.max(ModelChangeRow.number).label("number"))
+            .group_by(ModelChangeRow.tenant, ModelChangeRow.slot)
+            .subquery()
+        )
+        same = (
+            (ModelChangeRow.tenant == newest.c.tenant)
+            & (ModelChangeRow.slot == newest.c.slot)
+            & (ModelChangeRow.number == newest.c.number)
+        )
+        return set(tx.scalars(select(ModelChangeRow.model_id).join(newest, same)))
+
     def put(
         self,
         tx: Session,
@@ -83,16 +98,21 @@ class LiveModels:
 
         Raises:
             InvalidValueError: an unknown slot or kind, or a reason of more than 200 characters.
+            ConflictError: somebody else changed it at the same time.
         """
         if slot not in SLOTS or kind not in KINDS:
             raise InvalidValueError(f"a slot is one of {SLOTS}, a change one of {KINDS}.")
-        if len(reason) > 200 or not (reason.isprintable() or not reason):
+        if len(reason) > 200 or not reason.isprintable():
             raise InvalidValueError("a reason has at most 200 printable characters.")
         before = self.current(tx, tenant, slot)
         number = 1 if before is None else before.number + 1
         row = {"tenant": tenant, "slot": slot, "number": number, "model_id": model_id, "sha256": sha256}
         row |= {"kind": kind, "reason": reason, "author": actor, "created": self.clock()}
-        tx.execute(insert(ModelChangeRow).values(**row))
+        try:
+            with tx.begin_nested():
+                tx.execute(insert(ModelChangeRow).values(**row))
+        except IntegrityError:
+            raise ConflictError("another model went live meanwhile.", hint="Look at it, then decide again.") from None
         self.audit.append(
             tx, tenant, actor, f"model.{kind}", "model", model_id,
             slot=slot, number=number, before=before.model_id if before else "the release's own", sha256=sha256,
