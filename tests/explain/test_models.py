@@ -217,7 +217,7 @@ def test_a_pair_is_explained_with_page_overlays_and_maps(tmp_path: Path, capsys:
     code, text, _ = run(capsys, "pair", first, second, "--masks", 16, "--show-pictures", "--out", out)
     assert code == 0 and text.startswith("First picture: The similarity is 0.7")
     sharp = decode_image(out / "map-1.png").pixels
-    assert np.abs(np.diff(sharp.astype(int), axis=1)).mean() > 1.5 * np.abs(np.diff(blurred.astype(int), axis=1)).mean()
+    assert np.abs(np.diff(sharp.astype(int), axis=1)).mean() > 1.3 * np.abs(np.diff(blurred.astype(int), axis=1)).mean()
 
 
 @pytest.mark.weights

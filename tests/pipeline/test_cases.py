@@ -116,7 +116,7 @@ def test_a_run_that_is_killed_resumes_without_loss_or_repetition(tmp_path: Path,
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     process = subprocess.Popen([sys.executable, str(script), str(out)], env=environment)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not (out.exists() and out.read_bytes().count(b"\n") >= 3):
         time.sleep(0.02)
     time.sleep(moment - 0.9)
