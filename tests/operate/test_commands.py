@@ -98,3 +98,32 @@ def test_what_is_no_change_is_refused(store: Store, slot: str, kind: str, reason
         store.live_models.put(tx, "local", slot, "face/a", "0" * 64, kind=kind, actor="t", reason=reason)
     with store.write() as tx, pytest.raises(InvalidValueError):
         store.live_models.put(tx, "local", FACE_EMBEDDER, "a", "0" * 64, kind="promoted", actor="t", reason="x" * 201)
+
+
+def test_readiness_asks_for_the_weights_of_a_promoted_model(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    from samebody.service import ready
+
+    asked: list[str] = []
+    monkeypatch.setattr(ready, "catalogue", lambda settings: {name: name for name in (*ready.NEEDED, CANDIDATE)})
+    monkeypatch.setattr(ready, "weights_path", lambda record, settings: asked.append(record))
+    service: Any = SimpleNamespace(store=store, runtime=None)
+    assert ready._models(service) == (True, "ok") and CANDIDATE not in asked
+    with store.write() as tx:
+        store.live_models.put(tx, "local", FACE_EMBEDDER, CANDIDATE, "0" * 64, kind="promoted", actor="t")
+    assert ready._models(service) == (True, "ok") and CANDIDATE in asked
+    with store.write() as tx:
+        store.live_models.put(tx, "local", FACE_EMBEDDER, "face/gone", "0" * 64, kind="promoted", actor="t")
+    monkeypatch.setattr(ready, "catalogue", _Known)
+    assert ready._models(service)[0] is False
+
+
+class _Known(dict[str, str]):
+    def __init__(self, settings: Any) -> None:
+        super().__init__()
+
+    def __missing__(self, name: str) -> str:
+        from samebody.models.errors import UnknownModelError
+
+        if name == "face/gone":
+            raise UnknownModelError("there is no such record.")
+        return name
