@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 from samebody.lab.evaluate.evaluation_sets import EvaluationSet, Sample
 from samebody.lab.train.embed import EmbedDistil, FaceSource, held_people, rank_correlation
 from samebody.lab.train.embed_faces import MARGIN, AlignedFaces, NoFacesError, aligned_faces, cut
-from samebody.lab.train.embed_network import EdgeNetwork, SpreadPReLU
+from samebody.lab.train.embed_network import EdgeNetwork, SpreadPReLU, spread
 from samebody.lab.train.embed_targets import halfway, partners
 from samebody.lab.train.embed_views import draw_view
 from samebody.lab.train.recipe import load_recipe
@@ -228,3 +228,17 @@ def test_what_is_shipped_answers_as_the_network_does() -> None:
     with torch.no_grad():
         assert torch.allclose(module(x), network(x)["embedding"], atol=1e-5)
     assert example.input_name == "input" and not any(isinstance(m, torch.nn.PReLU) for m in module.modules())
+
+
+def test_one_slope_a_layer_is_exported_as_a_leaky_relu_that_answers_the_same() -> None:
+    torch.manual_seed(0)
+    network = EdgeNetwork(shared=True).eval()
+    with torch.no_grad():
+        for number, part in enumerate(each for each in network.modules() if isinstance(each, torch.nn.PReLU)):
+            part.weight.fill_(0.4 - 0.03 * number)
+    flat = spread(network)
+    assert not any(isinstance(each, torch.nn.PReLU) for each in flat.modules())
+    assert sum(isinstance(each, torch.nn.LeakyReLU) for each in flat.modules()) == 27
+    x = torch.rand(2, 3, 112, 112) * 255
+    with torch.no_grad():
+        assert torch.allclose(flat(x)["embedding"], network(x)["embedding"], atol=1e-5)

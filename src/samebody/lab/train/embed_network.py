@@ -39,13 +39,13 @@ class Depthwise(nn.Conv2d):
 class Block(nn.Module):
     """Depthwise 3x3, PReLU, pointwise (through ``rank`` channels where that is above 0), PReLU."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, rank: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, rank: int, shared: bool = False) -> None:
         super().__init__()
         self.depthwise = Depthwise(inputs, inputs, 3, stride, 1, groups=inputs)
-        self.inner = nn.PReLU(inputs)
+        self.inner = nn.PReLU(1 if shared else inputs)
         self.down = nn.Conv2d(inputs, rank, 1, bias=False) if rank else nn.Identity()
         self.pointwise = nn.Conv2d(rank or inputs, outputs, 1)
-        self.outer = nn.PReLU(outputs)
+        self.outer = nn.PReLU(1 if shared else outputs)
 
     def gathered(self, x: Tensor) -> Tensor:
         """What the pointwise part gets."""
@@ -82,15 +82,20 @@ class EdgeNetwork(Part):
         )
         reduced: int = Field(default=64, ge=4, le=512, description="channels that the dense layer sees at 7 x 7 places")
         dimensions: int = Field(default=128, ge=8, le=1024, description="of the embedding")
+        shared: bool = Field(
+            default=False,
+            description="one slope a layer instead of one a channel: exported as LeakyRelu, which int8 runs by a table",
+        )
         frozen: int = Field(default=0, ge=0, le=13, description="the first convolution and so many blocks keep still")
 
     def __init__(self, **parameters: object) -> None:
         super().__init__(**parameters)
         widths: Sequence[int] = self.options.widths
         self.first = nn.Conv2d(3, widths[0], 3, 1, 1)
-        self.active = nn.PReLU(widths[0])
+        shared = bool(self.options.shared)
+        self.active = nn.PReLU(1 if shared else widths[0])
         sizes = zip(widths[:-1], widths[1:], STRIDES[1:], self.options.ranks, strict=True)
-        self.blocks = nn.ModuleList(Block(*entry) for entry in sizes)
+        self.blocks = nn.ModuleList(Block(*entry, shared) for entry in sizes)
         self.reduce = nn.Conv2d(widths[-1], self.options.reduced, 1)
         self.dense = nn.Linear(self.options.reduced * 49, self.options.dimensions)
         self.width = int(self.options.dimensions)
@@ -147,10 +152,12 @@ class SpreadPReLU(nn.Module):
 
 
 def spread(network: nn.Module) -> nn.Module:
-    """A copy of ``network`` with every PReLU written as :class:`SpreadPReLU`."""
+    """A copy of ``network`` with every PReLU of many slopes written as :class:`SpreadPReLU`, of one as a leaky ReLU."""
     found = copy.deepcopy(network)
     for module in list(found.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.PReLU):
-                setattr(module, name, SpreadPReLU(child.weight))
+                single = child.num_parameters == 1
+                flat = nn.LeakyReLU(float(child.weight)) if single else SpreadPReLU(child.weight)
+                setattr(module, name, flat)
     return found

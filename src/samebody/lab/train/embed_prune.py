@@ -207,14 +207,14 @@ def prune(
         if layer == 0:
             network.first.weight.copy_(own.weight[kept])
             network.first.bias.copy_(own.bias[kept])
-            network.active.weight.copy_(own.slope[kept])
+            _give_slopes(network.active, own.slope[kept], z[:, kept])
             student = apply(lambda x: network.active(network.first((x - 127.5) / 128)), fine)
         else:
             block = network.blocks[layer - 1]
             assert isinstance(block, Block)
             left = _fit_pointwise(block, student, z[:, kept], weights[layer][kept], generator)
             progress(f"layer {layer}: {left:.3f} unexplained")
-            block.outer.weight.copy_(own.slope[kept])
+            _give_slopes(block.outer, own.slope[kept], z[:, kept])
             student = apply(lambda x, b=block: b.outer(b.pointwise(b.down(x))), student)  # type: ignore[misc]
         if layer + 1 < len(STRIDES):
             following = network.blocks[layer]
@@ -222,10 +222,21 @@ def prune(
             taps, bias = fit_depthwise(student, after[:, kept], STRIDES[layer + 1])
             following.depthwise.weight.copy_(taps)
             following.depthwise.bias.copy_(bias)
-            following.inner.weight.copy_(teacher.depthwise[layer].slope[kept])
+            _give_slopes(following.inner, teacher.depthwise[layer].slope[kept], after[:, kept])
             student = apply(following.gathered, student)
             z = target
     _fit_head(teacher, network, student, apply(lambda x: functional.prelu(x, _last(teacher).slope), z), generator)
+
+
+def _give_slopes(active: torch.nn.PReLU, slopes: Tensor, before: Tensor) -> None:
+    """The teacher's slopes; where the student has one for all channels, the one that fits ``before`` [n, c, h, w] best.
+
+    Least squares over the negative parts: the mean of the slopes, weighted by their mean squares.
+    """
+    if active.num_parameters == 1:
+        weight = before.clamp(max=0).square().mean((0, 2, 3))
+        slopes = ((weight * slopes).sum() / weight.sum().clamp_min(1e-12)).reshape(1)
+    active.weight.copy_(slopes)
 
 
 def _fit_pointwise(
