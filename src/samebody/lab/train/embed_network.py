@@ -158,6 +158,6 @@ def spread(network: nn.Module) -> nn.Module:
         for name, child in list(module.named_children()):
             if isinstance(child, nn.PReLU):
                 single = child.num_parameters == 1
-                flat = nn.LeakyReLU(float(child.weight)) if single else SpreadPReLU(child.weight)
+                flat = nn.LeakyReLU(float(child.weight.detach())) if single else SpreadPReLU(child.weight)
                 setattr(module, name, flat)
     return found
