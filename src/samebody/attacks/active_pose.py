@@ -43,7 +43,7 @@ class PoseCheck(stage.Stage):
     class Parameters(stage.Stage.Parameters):
         """The least movements that count; set on synthetic motion (``python -m benchmarks.active_liveness``)."""
 
-        turn_degrees: float = Field(default=15, gt=0, le=60, description="yaw against the rest before the prompt")
+        turn_degrees: float = Field(default=12, gt=0, le=60, description="yaw against the rest before the prompt")
         nod_degrees: float = Field(default=9, gt=0, le=60, description="pitch, highest less lowest, within the prompt")
         blink: float = Field(default=0.3, gt=0, le=1, description="rise of the blink blendshapes")
         smile: float = Field(default=0.3, gt=0, le=1, description="rise of the smile blendshapes")

@@ -28,7 +28,7 @@ class ParallaxCheck(stage.Stage):
     class Parameters(stage.Stage.Parameters):
         """When a view is turned enough, and how much relief a head has."""
 
-        turned_degrees: float = Field(default=12, gt=0, le=60, description="least yaw between the two views")
+        turned_degrees: float = Field(default=10, gt=0, le=60, description="least yaw between the two views")
         views: int = Field(default=3, ge=1, le=20, description="most turned views of each side that are fitted")
         flat: float = Field(default=0.12, ge=0, description="relief up to which it is a flat picture")
         solid: float = Field(default=0.16, ge=0, description="relief from which it is a head")
