@@ -274,6 +274,12 @@ def test_a_model_is_compared_on_kept_samples_with_consent_only(store: Store, clo
     with pytest.raises(NothingToDoError):
         shadow_model(store, "local", candidate, candidate, record, purpose="enrolment", **options)
 
+    def without_weights(samples: Any) -> str:
+        raise NotMeasuredError("not measured.")
+
+    with pytest.raises(NotMeasuredError):  # a fault of the system is no case left out
+        shadow_model(store, "local", candidate, without_weights, record, purpose="research", **options)
+
 
 def test_samples_reach_the_verifier_as_the_policy_asks() -> None:
     asked: list[dict[str, Any]] = []

@@ -18,9 +18,8 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from samebody.errors import SamebodyError
 from samebody.operate.errors import NothingToDoError
-from samebody.store.errors import BlobError, ExistsError
+from samebody.store.errors import BlobError, ConsentMissingError, ExistsError, KeyDestroyedError, NotFoundError
 from samebody.store.files import written
 from samebody.store.schema import CaseRow, LabelRow, SessionRow
 from samebody.store.store import Store
@@ -143,7 +142,7 @@ def _write(store: Store, tenant: str, folder: Path) -> tuple[tuple[int, int, int
             labels, open_questions = agreed(store.reviews.labels(tx, tenant, case_id))
             try:
                 described = _described(store, tx, tenant, case_id, key)
-            except SamebodyError:
+            except ConsentMissingError:
                 without_consent += 1
                 continue
             media = store.vault.of_case(tx, tenant, case_id)
@@ -158,7 +157,7 @@ def _write(store: Store, tenant: str, folder: Path) -> tuple[tuple[int, int, int
             name = f"files/{_pseudonym(key, 'sample', each.id)}{suffix}"
             try:
                 data = store.vault.read(tenant, each.id)
-            except SamebodyError:  # erased meanwhile
+            except (KeyDestroyedError, NotFoundError):  # erased meanwhile
                 continue
             with written(folder / name, "wb") as stream:
                 stream.write(data)

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from samebody.decide import Policy
-from samebody.errors import SamebodyError
+from samebody.errors import ConfigError, ResourceError, SamebodyError
 from samebody.measure import binomial_interval
 from samebody.models import ModelRecord
 from samebody.operate.errors import NothingToDoError
@@ -179,6 +179,7 @@ def shadow_model(
 
     Raises:
         NothingToDoError: no case has samples and consent.
+        ResourceError, ConfigError: a model cannot run, or was not measured at what the policy asks for.
         InvalidValueError: an unknown purpose.
     """
     if purpose not in PURPOSES:
@@ -194,6 +195,8 @@ def shadow_model(
         try:
             samples = _samples(store, tenant, case_id, attempt, purpose)
             pairs.append((case_id, live(samples), candidate(samples)))
+        except (ResourceError, ConfigError):  # of the system, not of the case: missing weights, nothing measured
+            raise
         except SamebodyError:  # purged meanwhile, without consent, or unreadable: counted, never guessed
             left_out += 1
     with store.write() as tx:
