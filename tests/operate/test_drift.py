@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from benchmarks.drift import DAY, START, month, simulated
 from samebody.cli.operate_drift import command
 from samebody.operate.drift import (
     DriftLimits,
@@ -30,47 +31,6 @@ from samebody.store.audit import verify_log
 from samebody.store.schema import AuditEventRow
 from tests.operate.conftest import add_case, fill
 from tests.store.conftest import SetClock
-
-DAY = timedelta(days=1)
-START = datetime(2026, 1, 1, tzinfo=UTC)
-CHECKS = 8
-
-
-def simulated(random: np.random.Generator, start: datetime, cases: int, shift: float = 0.0) -> WindowData:
-    """Checks with continuous, tied and bimodal scores, and outcomes with rare ones; ``shift`` moves one of them."""
-    checks = {}
-    for number in range(CHECKS):
-        if number % 3 == 0:
-            scores = random.normal(0.5 + (shift if number == 0 else 0.0), 0.1, cases)
-        elif number % 3 == 1:
-            scores = random.integers(0, 101, cases).astype(float)
-        else:
-            scores = np.where(random.random(cases) < 0.1, random.beta(2, 8, cases), random.beta(9, 2, cases))
-        counts = random.multinomial(cases, [0.9, 0.06, 0.03, 0.01])
-        checks[f"check.{number}"] = CheckData(
-            np.sort(scores), dict(zip(("pass", "fail", "unsure", ABSENT), map(int, counts), strict=True))
-        )
-    return WindowData(start, start + DAY, cases, checks)
-
-
-def month(seed: int, shift_on: int | None = None, size: float = 0.1) -> list[int]:
-    """Alarms of 30 daily looks at about 100 cases against one reference of 2,000."""
-    random = np.random.default_rng(seed)
-    reference = simulated(random, START, 2000)
-    return [
-        len(
-            compare_windows(
-                reference,
-                simulated(
-                    random,
-                    START + (day + 1) * DAY,
-                    int(random.integers(80, 121)),
-                    size if shift_on is not None and day >= shift_on else 0.0,
-                ),
-            ).alarms
-        )
-        for day in range(30)
-    ]
 
 
 @pytest.mark.parametrize("seeds", [3, pytest.param(100, marks=pytest.mark.slow)])
