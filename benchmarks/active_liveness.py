@@ -128,11 +128,11 @@ def main() -> None:
     head = [
         "# Parallax on synthetic motion",
         "",
-        "Written by `python -m benchmarks.active_liveness`. Example photographs on their own mesh, turned in space and as",
-        f"planes; {len(YAWS)} views each. Limits: flat up to {limits.flat:g}, a head from {limits.solid:g}, views from",
-        f"{limits.turned_degrees:g} degrees; a turn counts from {PoseCheck().parameters.turn_degrees:g} degrees. Three",
-        "photographs are no sample: these are no error rates. A picture that is turned is seen as a narrower face that looks",
-        "ahead, so that the prompt counts as missed and parallax abstains.",
+        "Written by `python -m benchmarks.active_liveness`. Example photographs on their own mesh, turned in space",
+        f"and as planes; {len(YAWS)} views each. Limits: flat up to {limits.flat:g}, a head from {limits.solid:g},",
+        f"views from {limits.turned_degrees:g} degrees; a turn counts from {PoseCheck().parameters.turn_degrees:g} degrees. Three",
+        "photographs are no sample: these are no error rates. A picture that is turned is seen as a narrower face",
+        "that looks ahead, so that the prompt counts as missed and parallax abstains.",
         "",
     ]
     tail = f"Machine: {machine['processor']}, {machine['cores']} cores."

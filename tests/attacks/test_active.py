@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,14 +13,17 @@ from hypothesis import strategies as st
 from samebody.attacks.active import InvalidRecordingError, Recording, read_recording
 from samebody.attacks.active_identity import identity_finding
 from samebody.attacks.active_pose import PoseCheck
-from samebody.attacks.active_track import Track, linear
-from samebody.attacks.challenge import Challenge
+from samebody.attacks.active_track import Track, linear, observe
+from samebody.attacks.challenge import COLOURS, Challenge
 from samebody.attacks.flash import FlashCheck, correlation
 from samebody.attacks.parallax import ParallaxCheck, plane_residual
 from samebody.attacks.timing import TimingCheck
+from samebody.capture import decode_image
+from samebody.cli.demo import GENUINE_SELFIE
+from samebody.face import FaceAnalyser
 from samebody.face.pose import head_pose
-from samebody.models import catalogue
-from samebody.types import Outcome, Template
+from samebody.models import catalogue, weights_path
+from samebody.types import Image, Outcome, Template
 from tests.attacks.active_motion import _seen, drawn, perform
 
 SEEDS = st.integers(0, 2**20)
@@ -219,3 +223,26 @@ def test_what_is_no_recording_is_refused(data: bytes) -> None:
 def test_a_recording_has_as_many_times_as_frames() -> None:
     with pytest.raises(InvalidRecordingError):
         Recording(drawn(0), (1.0,), (b"a", b"b"), 0.0, {})
+
+
+@pytest.mark.weights
+def test_light_on_the_pixels_of_a_face_is_seen(_weights: None) -> None:
+    """An example photograph whose face alone is lit by the colours, followed by the mesh from frame to frame."""
+    challenge = drawn(3)
+    picture = decode_image(weights_path(catalogue()[GENUINE_SELFIE]), max_side=400).pixels
+    faces = FaceAnalyser(threads=1)
+    (face, *_) = faces.detect(Image(picture))
+    mask = np.zeros(picture.shape[:2], np.float64)
+    x, y = (round(each) for each in face.box.centre)
+    cv2.ellipse(mask, (x, y), (round(face.box.width * 0.6), round(face.box.height * 0.6)), 0, 0, 360, 1.0, -1)
+
+    def taken(at_ms: float, lit: Challenge) -> Image:
+        colour = next((COLOURS[each.colour] for each in lit.flashes if each.at_ms <= at_ms < each.until_ms), (0, 0, 0))
+        light = mask[..., None] * np.array(colour) * 0.12
+        return Image(np.clip(picture + light, 0, 255).astype(np.uint8))
+
+    times = np.arange(challenge.flashes[0].at_ms, challenge.duration_ms, 170.0)
+    for lit, outcome in ((challenge, Outcome.PASS), (replace(challenge, flashes=()), Outcome.UNSURE)):
+        track, most = observe(((at, taken(at, lit)) for at in times), faces)
+        assert most == 1 and track.seen.all()
+        assert FlashCheck().check(track, challenge).outcome is outcome

@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from samebody.attacks.active import read_recording
+from samebody.attacks.active import CHECKS, read_recording
 from samebody.config import load_settings
 from samebody.decide.load import parse_policy
+from samebody.decide.policy import is_known_check
+from samebody.face import FaceAnalyser, FaceAnalysis
 from samebody.jobs import Queue, Worker
 from samebody.service.challenges import MOST_DRAWS, RECORDING, Challenges
 from samebody.service.evidence import Evidence
 from samebody.service.work import VerifySession
+from samebody.types import Outcome
 from tests.service.conftest import Pictures, Running
 from tests.store.conftest import SetClock
 
@@ -141,6 +144,21 @@ def test_replayed_frames_are_found_in_another_case_only(service: Running) -> Non
     assert found == [0, 1, 0]
 
 
+def test_a_challenge_that_nobody_answered_is_not_run(service: Running) -> None:
+    policy, _ = parse_policy(INJECTION_POLICY)
+    assert policy is not None
+    nobody = FaceAnalysis((), None, None, None, None, None, ())
+    for asked in (False, True):
+        http, session = collecting(service)
+        if asked:
+            drawn(http, session)
+        found = Evidence(service.store, "local", session, 1, policy, [])(FaceAnalyser(), nobody)
+        outcomes = {each.check: each.outcome for each in found}
+        assert outcomes.pop("selfie.injection") is Outcome.PASS  # nothing was uploaded, nothing was replayed
+        assert outcomes == (dict.fromkeys(CHECKS, Outcome.NOT_RUN) if asked else {})
+        assert all(is_known_check(check) for check in CHECKS)
+
+
 INJECTION_POLICY = """
 schema_version: 1
 id: active
@@ -190,3 +208,5 @@ def test_a_still_picture_in_place_of_a_person_is_not_accepted(service: Running, 
     assert outcomes["selfie.liveness.pose"] == "fail" and outcomes["selfie.injection"] == "fail"
     assert outcomes["selfie.liveness.parallax"] == outcomes["selfie.liveness.flash"] == "unsure"
     assert outcomes["selfie.liveness.identity"] == "pass"
+    assert outcomes["selfie.liveness.frames"] in ("pass", "fail", "unsure")
+    assert len(next(f for f in verdict["body"]["findings"] if f["check"].endswith(".frames"))["details"]["frames"]) == 5

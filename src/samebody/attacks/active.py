@@ -16,17 +16,19 @@ from typing import Any
 import numpy as np
 
 from samebody.attacks.active_identity import identity_finding
+from samebody.attacks.active_passive import frames_finding
 from samebody.attacks.active_pose import PoseCheck
 from samebody.attacks.active_track import Track, observe
 from samebody.attacks.challenge import Challenge, from_dict
 from samebody.attacks.flash import FlashCheck
+from samebody.attacks.pad import PassivePad
 from samebody.attacks.parallax import ParallaxCheck
 from samebody.attacks.timing import TimingCheck
 from samebody.capture import decode_image
 from samebody.errors import InputError
 from samebody.face import FaceAnalyser
 from samebody.face.networks import BLENDSHAPES, DETECTOR, LANDMARKS
-from samebody.types import Finding, Image, Template
+from samebody.types import Box, Finding, Image, Template
 
 MOST_FRAMES = 300
 FRONT_DEGREES = 12.0
@@ -119,13 +121,14 @@ class ActiveLiveness:
         timing: TimingCheck | None = None,
     ) -> None:
         self._faces = faces
+        self._detector = PassivePad(faces.settings)
         self._pose, self._parallax = pose or PoseCheck(), parallax or ParallaxCheck()
         self._flash, self._timing = flash or FlashCheck(), timing or TimingCheck()
 
     def check(
         self, recording: Recording, selfie: Template | None, *, fmr: float, population: str = "matched-adults"
     ) -> tuple[Finding, ...]:
-        """``selfie.liveness.pose``, ``.parallax``, ``.flash``, ``.timing`` and ``.identity``.
+        """``selfie.liveness.pose``, ``.parallax``, ``.flash``, ``.timing``, ``.identity`` and ``.frames``.
 
         Args:
             selfie: what the frames are compared with; None when there is no usable face on it.
@@ -140,9 +143,13 @@ class ActiveLiveness:
         spent = 1000 * (time.perf_counter() - started)
         labels = tuple(self._faces.networks.records[name].label for name in (DETECTOR, LANDMARKS, BLENDSHAPES))
         judged = self.judge(track, recording.challenge, recording.waited_ms)
-        identity = identity_finding(self._templates(recording, track), selfie, self._faces.embedder, fmr, population)
+        front = self._front(recording, track)
+        passive = frames_finding(self._detector, [(image, box) for image, box, _ in front])
+        identity = identity_finding(
+            [template for _, _, template in front], selfie, self._faces.embedder, fmr, population
+        )
         pose = replace(judged[0], milliseconds=spent, details={**judged[0].details, "most_faces": most_faces})
-        return (*(replace(each, model_ids=labels) for each in (pose, *judged[1:])), identity)
+        return (*(replace(each, model_ids=labels) for each in (pose, *judged[1:])), identity, passive)
 
     def judge(self, track: Track, challenge: Challenge, waited_ms: float | None = None) -> tuple[Finding, ...]:
         """Pose, parallax, flash and timing of a track: no pictures and no models are needed."""
@@ -154,22 +161,26 @@ class ActiveLiveness:
             self._timing.check(track.at_ms, challenge, followed, waited_ms),
         )
 
-    def _templates(self, recording: Recording, track: Track) -> list[Template]:
-        """Of frames from the front, spread over the recording."""
+    def _front(self, recording: Recording, track: Track) -> list[tuple[Image, Box, Template]]:
+        """Frames that show the face from the front, spread over the recording, with its box and template."""
         seen = np.flatnonzero(track.seen)
         if not len(seen):
             return []
-        front = [
+        ahead = [
             int(each)
             for each in seen
             if abs(track.yaw[each] - np.median(track.yaw[seen])) < FRONT_DEGREES
             and abs(track.pitch[each] - np.median(track.pitch[seen])) < FRONT_DEGREES
         ]
-        chosen = [front[round(place)] for place in np.linspace(0, len(front) - 1, min(IDENTITY_FRAMES, len(front)))]
+        chosen = [ahead[round(place)] for place in np.linspace(0, len(ahead) - 1, min(IDENTITY_FRAMES, len(ahead)))]
         images = [decode_image(recording.pictures[each]) for each in dict.fromkeys(chosen)]
-        found = [self._faces.template(image, role="frame").template for image in images]
-        return [each for each in found if each is not None]
+        found = [(image, self._faces.template(image, role="frame")) for image in images]
+        return [
+            (image, seen.chosen.box, seen.template)
+            for image, seen in found
+            if seen.chosen is not None and seen.template is not None
+        ]
 
 
-CHECKS = tuple(f"selfie.liveness.{name}" for name in ("pose", "parallax", "flash", "timing", "identity"))
+CHECKS = tuple(f"selfie.liveness.{name}" for name in ("pose", "parallax", "flash", "timing", "identity", "frames"))
 """What :meth:`ActiveLiveness.check` returns, in order."""

@@ -37,6 +37,7 @@ KNOWN_CHECKS = (
     "selfie.liveness.flash",
     "selfie.liveness.timing",
     "selfie.liveness.identity",
+    "selfie.liveness.frames",
     "selfie.injection",
     "reference.face",
     "reference.quality",
