@@ -124,13 +124,13 @@ def main() -> None:
             lines.append(
                 f"| {name} | {'a picture' if flat else 'a head'} | {seen} | {relief} | {found.outcome.value} |"
             )
-    machine = describe_machine()
+    machine, turn = describe_machine(), PoseCheck().parameters.turn_degrees
     head = [
         "# Parallax on synthetic motion",
         "",
         "Written by `python -m benchmarks.active_liveness`. Example photographs on their own mesh, turned in space",
         f"and as planes; {len(YAWS)} views each. Limits: flat up to {limits.flat:g}, a head from {limits.solid:g},",
-        f"views from {limits.turned_degrees:g} degrees; a turn counts from {PoseCheck().parameters.turn_degrees:g} degrees. Three",
+        f"views from {limits.turned_degrees:g} degrees; a turn counts from {turn:g} degrees. Three",
         "photographs are no sample: these are no error rates. A picture that is turned is seen as a narrower face",
         "that looks ahead, so that the prompt counts as missed and parallax abstains.",
         "",
