@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -42,7 +42,7 @@ def test_a_log_line_holds_codes_and_never_an_error_text() -> None:
 
 def test_workers_are_seen_while_they_live(service: Running) -> None:
     store = service.store
-    store.clock = lambda: __import__("datetime").datetime.now(__import__("datetime").UTC)  # files have the real time
+    store.clock = lambda: datetime.now(UTC)  # files have the real time
     assert seen_workers(store, timedelta(seconds=30)) == 0
     with SignOfLife(store, "host:1:abc"):
         deadline = time.monotonic() + 10

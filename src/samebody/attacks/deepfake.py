@@ -14,6 +14,7 @@ from pydantic import Field
 
 from samebody import stage
 from samebody.attacks.deepfake_features import FaceCrop, crop_face, features, names
+from samebody.attacks.finding import detector_finding
 from samebody.config import Settings, load_settings
 from samebody.face.results import FaceMesh
 from samebody.models import ModelRecord, bona_fide_scores, catalogue
@@ -78,19 +79,19 @@ class DeepfakeCheck(stage.Stage):
         started = time.perf_counter()
         if mesh is None:
             reason = Reason("deepfake.no_face", "No face was found whose outline could be measured.")
-            return self._finding(Outcome.NOT_RUN, (reason,), started)
+            return detector_finding(CHECK, self.record, Outcome.NOT_RUN, (reason,), started)
         crop = crop_face(image.pixels, mesh.points)
         if min(crop.pixels.shape[:2]) < 32 or crop.side * max(crop.shrunk, 1e-6) < 32:
-            return self._finding(Outcome.UNSURE, (self._too_small(crop),), started)
+            return detector_finding(CHECK, self.record, Outcome.UNSURE, (self._too_small(crop),), started)
         vector = features(crop)
         score = float(bona_fide_scores(self.record, vector[None], self._settings, threads=1)[0])
         assert self.record.detection
         doubts = self._doubts(image, mesh, crop)
         region = (_outline(mesh, image),)
         if doubts:
-            return self._finding(Outcome.UNSURE, doubts, started, score, region)
+            return detector_finding(CHECK, self.record, Outcome.UNSURE, doubts, started, score, region)
         outcome = Outcome(self.record.detection.outcome(score))
-        return self._finding(outcome, _words(outcome, score), started, score, region)
+        return detector_finding(CHECK, self.record, outcome, _words(outcome, score), started, score, region)
 
     def _too_small(self, crop: FaceCrop) -> Reason:
         return Reason(
@@ -134,27 +135,6 @@ class DeepfakeCheck(stage.Stage):
                 )
             )
         return tuple(found)
-
-    def _finding(
-        self,
-        outcome: Outcome,
-        reasons: tuple[Reason, ...],
-        started: float,
-        score: float | None = None,
-        regions: tuple[Region, ...] = (),
-    ) -> Finding:
-        detection = self.record.detection
-        assert detection is not None
-        return Finding(
-            CHECK,
-            outcome,
-            score=score,
-            reasons=reasons,
-            model_ids=(self.record.label,),
-            milliseconds=1000 * (time.perf_counter() - started),
-            regions=regions,
-            details={"unsure_band": list(detection.unsure), "validated": detection.validated},
-        )
 
 
 def _outline(mesh: FaceMesh, image: Image) -> Region:

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from samebody import stage
+from samebody.attacks.finding import detector_finding
 from samebody.attacks.morph_features import head_shape
 from samebody.config import Settings, load_settings
 from samebody.face.results import FaceAnalysis
@@ -74,7 +75,7 @@ class MorphCheck(stage.Stage):
         started = time.perf_counter()
         missing = self._missing(portrait, selfie)
         if missing is not None:
-            return self._finding(Outcome.NOT_RUN, (missing,), started)
+            return detector_finding(CHECK, self.record, Outcome.NOT_RUN, (missing,), started)
         assert portrait.template and selfie.template and portrait.mesh and selfie.mesh and self.record.detection
         vectors = np.stack([portrait.template.vector, selfie.template.vector])[None]
         shapes = np.stack([head_shape(portrait.mesh.points), head_shape(selfie.mesh.points)])[None]
@@ -83,15 +84,15 @@ class MorphCheck(stage.Stage):
                 "morph.other_model",
                 f"The templates were made by {portrait.template.space.model_id}, which this check was not fitted to.",
             )
-            return self._finding(Outcome.NOT_RUN, (reason,), started)
+            return detector_finding(CHECK, self.record, Outcome.NOT_RUN, (reason,), started)
         score = float(
             bona_fide_scores(self.record, {"vectors": vectors, "shapes": shapes}, self._settings, threads=1)[0]
         )
         doubts = self._doubts(portrait, selfie)
         if doubts:
-            return self._finding(Outcome.UNSURE, doubts, started, score)
+            return detector_finding(CHECK, self.record, Outcome.UNSURE, doubts, started, score)
         outcome = Outcome(self.record.detection.outcome(score))
-        return self._finding(outcome, _words(outcome, score), started, score)
+        return detector_finding(CHECK, self.record, outcome, _words(outcome, score), started, score)
 
     def _space(self) -> str:
         """Digest of the embedding space that the check was fitted in, as the graph itself states it."""
@@ -147,21 +148,6 @@ class MorphCheck(stage.Stage):
                     )
                 )
         return tuple(found)
-
-    def _finding(
-        self, outcome: Outcome, reasons: tuple[Reason, ...], started: float, score: float | None = None
-    ) -> Finding:
-        detection = self.record.detection
-        assert detection is not None
-        return Finding(
-            CHECK,
-            outcome,
-            score=score,
-            reasons=reasons,
-            model_ids=(self.record.label,),
-            milliseconds=1000 * (time.perf_counter() - started),
-            details={"unsure_band": list(detection.unsure), "validated": detection.validated},
-        )
 
 
 def _words(outcome: Outcome, score: float) -> tuple[Reason, ...]:

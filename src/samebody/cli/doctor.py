@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from samebody.cli.store_common import opened, store_options
+from samebody.cli.store_common import key_file_of, opened, store_options
 
 if TYPE_CHECKING:
     from samebody.store.store import Store
@@ -152,5 +152,5 @@ def _beside(where: str) -> Path | None:
     """The key file that ``samebody serve`` made beside the store."""
     if os.environ.get("SAMEBODY_MASTER_KEY_FILE") or os.environ.get("SAMEBODY_MASTER_KEY") or "://" in where:
         return None
-    path = Path(where).with_name(Path(where).name + ".key")
+    path = key_file_of(Path(where))
     return path if path.is_file() else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from samebody.cli.store_common import opened, store_options
+from samebody.cli.store_common import key_file_of, opened, store_options
 
 if TYPE_CHECKING:
     from samebody.store.store import Store
@@ -91,7 +91,6 @@ def _key_file(where: str, given: Path | None) -> Path | None:
         return given
     if "://" in where:
         return None  # a database elsewhere needs a key that is kept elsewhere too; the store says so
-    from samebody.service.setup import key_file_of
     from samebody.store import LocalMasterKey
 
     path = key_file_of(Path(where))

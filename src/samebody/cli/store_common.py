@@ -34,6 +34,14 @@ def store_options(command: F) -> F:
     return command
 
 
+def key_file_of(folder: Path) -> Path:
+    """Where the master key of a store in a folder lies when nothing else is said: beside it, not in it.
+
+    A copy of the folder alone (a backup, a stolen disk image of the volume) then opens nothing.
+    """
+    return folder.with_name(folder.name + ".key")
+
+
 def opened(
     where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], *, create: bool = False
 ) -> Store:

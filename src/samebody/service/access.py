@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from samebody.service.errors import UnauthenticatedError
 from samebody.service.state import Service, service_of
+from samebody.store.access import Principal
 from samebody.store.errors import AccessDeniedError, InvalidValueError, NotFoundError
 
 CLIENT_SCOPES = frozenset({"client"})
@@ -120,6 +121,11 @@ def _key(service: Service, text: str) -> Caller:
     if due:
         with store.write() as tx:
             store.api_keys.note_use(tx, principal)
+    return caller_of(principal)
+
+
+def caller_of(principal: Principal) -> Caller:
+    """The holder of a key: its scopes, as far as its role has them."""
     scopes = principal.scopes & ROLE_SCOPES.get(principal.role, frozenset())
     return Caller(principal.tenant, principal.actor, principal.role, scopes)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from samebody.decide.load import bundled_policies, policy_text
 from samebody.service.access import scopes_for
@@ -64,11 +63,3 @@ def prepare(store: Store, tenant: str = LOCAL) -> Prepared:
                 tx, tenant, "first admin", "admin", scopes_for("admin", None), actor=actor
             )
     return Prepared(tenant, tuple(added), secret)
-
-
-def key_file_of(folder: Path) -> Path:
-    """Where the master key of a store in a folder lies when nothing else is said: beside it, not in it.
-
-    A copy of the folder alone (a backup, a stolen disk image of the volume) then opens nothing.
-    """
-    return folder.with_name(folder.name + ".key")

@@ -22,8 +22,6 @@ import httpx
 from samebody.jobs.outbox import Delivery, Receipt
 
 logger = logging.getLogger(__name__)
-TOLERANCE = 300
-"""Seconds that a message's timestamp may be off; older ones are replays."""
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Host and port to addresses."""

@@ -14,7 +14,7 @@ from fastapi import Depends, Form, Request
 
 from samebody import crypto
 from samebody.errors import UsageError
-from samebody.service.access import ROLE_SCOPES, Caller
+from samebody.service.access import Caller, caller_of
 from samebody.service.state import Service, service_of
 from samebody.service.tokens import Signer
 from samebody.store.errors import AccessDeniedError
@@ -60,8 +60,7 @@ def log_in(service: Service, key: str) -> str:
     """
     with service.store.write() as tx:
         principal = service.store.api_keys.check(tx, key)
-        scopes = principal.scopes & ROLE_SCOPES.get(principal.role, frozenset())
-        if "sessions:read" not in scopes:
+        if "sessions:read" not in caller_of(principal).scopes:
             raise AccessDeniedError("the key has no scope for the console.", hint="Use a reviewer's key.")
         service.store.audit.append(
             tx, principal.tenant, principal.actor, "console.login", "api_key", principal.key_id, role=principal.role
@@ -92,8 +91,7 @@ def visitor_of(request: Request) -> Visitor:
         except AccessDeniedError:
             raise needed from None
         form = Signer(service.store, "form").sign(tx, tenant, {"n": content["n"]}).rpartition(".")[2]
-    scopes = principal.scopes & ROLE_SCOPES.get(principal.role, frozenset())
-    return Visitor(Caller(tenant, principal.actor, principal.role, scopes), form)
+    return Visitor(caller_of(principal), form)
 
 
 def needs(scope: str) -> Any:

@@ -26,6 +26,7 @@ from samebody.service.console.login import (
     needs,
     posts,
 )
+from samebody.service.links import new_link
 from samebody.service.state import Service, service_of
 from samebody.store.errors import NotFoundError
 from samebody.store.lifecycle import State
@@ -201,15 +202,8 @@ def show(
 ) -> Response:
     """Show one sample on the case's page, for as long as its link lives; it stands in the audit log."""
     service = service_of(request)
-    store, tenant = service.store, visitor.caller.tenant
-    with store.write() as tx:
-        session = store.sessions.get(tx, tenant, session_id)
-        held = {each.id: each for each in store.vault.of_case(tx, tenant, session.case_id)}
-        if media_id not in held:
-            raise NotFoundError("there is no such sample.", hint="It may have been deleted on time.")
-        until = store.clock().timestamp() + service.settings.link_seconds
-        text = service.links.sign(tx, tenant, {"m": media_id, "c": held[media_id].content_type, "e": until})
-        store.audit.append(tx, tenant, visitor.caller.actor, "media.shown", "session", session_id, media=media_id)
+    with service.store.write() as tx:
+        text = new_link(service, tx, visitor.caller, session_id, media_id)
     return _back(f"/console/cases/{session_id}?shown={media_id}&link={text}#samples")
 
 

@@ -12,11 +12,11 @@ from samebody.capture import decode_image
 from samebody.service import schemas, views
 from samebody.service.access import Caller, anyone, needs
 from samebody.service.errors import BodyTooLargeError, InvalidRequestError, LinkError
+from samebody.service.links import new_link
 from samebody.service.once import OnceOnly
 from samebody.service.state import service_of
 from samebody.service.uploads import LIFE, MOST_PARTS
 from samebody.service.work import ROLES, SELFIE
-from samebody.store.errors import NotFoundError
 from samebody.types import Image
 
 router = APIRouter(tags=["media"])
@@ -186,18 +186,10 @@ def media_link(
 ) -> Response:
     """A link to a sample in plain, for one person's eyes; asking for it stands in the audit log."""
     service = service_of(request)
-    store = service.store
 
     def work(tx: Any) -> dict[str, Any]:
-        session = store.sessions.get(tx, who.tenant, session_id)
-        held = {each.id: each for each in store.vault.of_case(tx, who.tenant, session.case_id)}
-        if media_id not in held:
-            raise NotFoundError("there is no such sample.", hint="It may have been deleted on time.")
-        seconds = service.settings.link_seconds
-        until = store.clock().timestamp() + seconds
-        text = service.links.sign(tx, who.tenant, {"m": media_id, "c": held[media_id].content_type, "e": until})
-        store.audit.append(tx, who.tenant, who.actor, "media.shown", "session", session_id, media=media_id)
-        return {"url": f"{service.settings.public_url}/v1/media/{text}", "seconds": seconds}
+        text = new_link(service, tx, who, session_id, media_id)
+        return {"url": f"{service.settings.public_url}/v1/media/{text}", "seconds": service.settings.link_seconds}
 
     return once.inside(who, 200, work)
 
