@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     require_signed_models: bool = Field(
         default=False, description="open no model of your own that was not signed by a trusted key"
     )
+    embedder: str = Field(
+        default="face/sface", description="record id of the face embedder that `verify` compares people with"
+    )
     offline: bool = Field(default=False, description="never open a network connection")
     network_timeout: float = Field(default=10.0, gt=0, le=600, description="seconds to connect, and between two bytes")
     threads: int = Field(default=0, ge=0, description="threads per model session; 0 = the cores this process may use")

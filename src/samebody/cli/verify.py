@@ -29,6 +29,7 @@ MARKS = {
 @click.option("--document", type=click.Path(path_type=Path), help="Photograph of their identity document.")
 @click.option("--reference", type=click.Path(path_type=Path), help="Earlier photograph, for policies without document.")
 @click.option("--policy", default="default", show_default=True, help="Name or path of the policy.")
+@click.option("--embedder", metavar="ID", help="Record that compares the faces; default: the setting `embedder`.")
 @click.option("--case-id", help="How you know this case; random by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON (docs/reference/verdict.md).")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write a self-contained HTML report.")
@@ -45,6 +46,7 @@ def command(
     document: Path | None,
     reference: Path | None,
     policy: str,
+    embedder: str | None,
     case_id: str | None,
     as_json: bool,
     report: Path | None,
@@ -64,12 +66,14 @@ def command(
             raise click.UsageError("--cases needs --out.", context)
         if any(value is not None for value in (selfie, document, reference, case_id, report)):
             raise click.UsageError("--cases takes its pictures from the table; leave out the others.", context)
-        return _many(cases, out, policy, workers, case_timeout, quiet)
+        return _many(cases, out, policy, embedder, workers, case_timeout, quiet)
     if selfie is None:
         raise click.UsageError("give --selfie and --document, or --cases and --out.", context)
+    from samebody.config import load_settings
     from samebody.pipeline.verify import verify
 
-    case = verify(selfie, document, reference=reference, policy=policy, case_id=case_id)
+    settings = load_settings(embedder=embedder)
+    case = verify(selfie, document, reference=reference, policy=policy, case_id=case_id, settings=settings)
     if report is not None:
         case.write_report(report, show_pictures=show_pictures)
     if as_json:
@@ -116,7 +120,9 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
     )
 
 
-def _many(table: Path, out: Path, policy: str, workers: int | None, case_timeout: float, quiet: bool) -> int:
+def _many(
+    table: Path, out: Path, policy: str, embedder: str | None, workers: int | None, case_timeout: float, quiet: bool
+) -> int:
     import os
 
     from rich.console import Console
@@ -126,7 +132,7 @@ def _many(table: Path, out: Path, policy: str, workers: int | None, case_timeout
     from samebody.decide import load_policy
     from samebody.pipeline.cases import read_cases, run_cases
 
-    settings = load_settings()
+    settings = load_settings(embedder=embedder)
     rows = read_cases(table)
     for name in {policy, *(row.policy for row in rows if row.policy)}:
         load_policy(name, settings)  # a policy that does not parse stops the run before its first case

@@ -27,9 +27,6 @@ from samebody.store.live_models import FACE_EMBEDDER, LiveModel
 from samebody.store.schema import AuditEventRow, PolicyRow
 from samebody.store.store import Store
 
-OWN_EMBEDDER = "face/sface"
-"""The embedder that the release names: live where nothing was promoted."""
-
 
 def parsed(text: str, name: str) -> Policy:
     """The policy in ``text``.
@@ -51,7 +48,7 @@ def live_record(store: Store, tx: Session, tenant: str, settings: Settings) -> M
         UnknownRecordError.
     """
     live = store.live_models.current(tx, tenant, FACE_EMBEDDER)
-    record = catalogue(settings)[live.model_id if live else OWN_EMBEDDER]
+    record = catalogue(settings)[live.model_id if live else settings.embedder]
     if live is not None:
         live.require_same(record.run_sha256)
     return record
@@ -171,7 +168,7 @@ def promote_model(
     weights_path(record, settings)
     with store.write() as tx:
         live = store.live_models.current(tx, tenant, FACE_EMBEDDER)
-        if (live.model_id, live.sha256) == (model_id, record.run_sha256) if live else model_id == OWN_EMBEDDER:
+        if (live.model_id, live.sha256) == (model_id, record.run_sha256) if live else model_id == settings.embedder:
             raise NothingToDoError(f"{model_id} is live already.")
         policies = {row.id: row for row in tx.scalars(_versions(tenant))}
         require_points(record, [parsed(row.text, row.id) for row in policies.values()])
@@ -200,7 +197,7 @@ def rollback_model(store: Store, tenant: str, settings: Settings, *, actor: str)
         if not history:
             raise NothingToDoError("no model was promoted for this tenant.")
         before = history[-2] if len(history) > 1 else None
-        record = catalogue(settings)[before.model_id if before else OWN_EMBEDDER]
+        record = catalogue(settings)[before.model_id if before else settings.embedder]
         if before is not None:
             before.require_same(record.run_sha256)
         weights_path(record, settings)

@@ -78,8 +78,9 @@ class Verification:
 class Verifier:
     """Verifies cases one after the other with model sessions that stay loaded. Safe to call from several threads."""
 
-    def __init__(self, settings: Settings | None = None, *, embedder: str = "face/sface") -> None:
+    def __init__(self, settings: Settings | None = None, *, embedder: str | None = None) -> None:
         self.settings = settings or load_settings()
+        embedder = embedder or self.settings.embedder
         self.record: ModelRecord = catalogue(self.settings)[embedder]
         self.faces = FaceAnalyser(self.settings, embedder=embedder)
         # the selfie's side shares the cores with the document's side, which is the longer one

@@ -12,8 +12,8 @@ from samebody.service.state import Service
 from samebody.service.workers import seen_workers
 from samebody.store.ids import new_id
 
-NEEDED = ("face/yunet", "face/sface", "face/landmarks", "face/blendshapes", "document/ppocr-rec", "document/mrz-cells")
-"""Records without whose weights no verdict can be reached."""
+NEEDED = ("face/yunet", "face/landmarks", "face/blendshapes", "document/ppocr-rec", "document/mrz-cells")
+"""Records without whose weights no verdict can be reached; the embedder of the settings comes with them."""
 
 SILENT = timedelta(seconds=30)
 """A worker that has not been heard of for this long does not count."""
@@ -62,7 +62,7 @@ def _models(service: Service) -> Part:
             promoted = service.store.live_models.everywhere(tx)
     except SamebodyError as error:
         return False, error.code
-    for identifier in [*NEEDED, *sorted(promoted.difference(NEEDED))]:
+    for identifier in [*NEEDED, *sorted(promoted | {service.runtime.embedder})]:
         try:
             weights_path(records[identifier], service.runtime)
         except SamebodyError as error:

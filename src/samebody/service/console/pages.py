@@ -293,7 +293,7 @@ def try_policy(
         try:
             with store.read() as tx:
                 live = store.live_models.current(tx, caller.tenant, FACE_EMBEDDER)
-                record = catalogue(service.runtime)[live.model_id if live else "face/sface"]
+                record = catalogue(service.runtime)[live.model_id if live else service.runtime.embedder]
                 found = replay(store, tx, caller.tenant, policy, record, last)
         except SamebodyError as problem:
             error, policy = str(problem), None
