@@ -131,8 +131,6 @@ class Queue:
         """
         store = self.store
         event = CONCLUSIONS[conclusion.decision]
-        if event is Event.ASK_RETRY and claim.attempt >= store.limits.submissions:
-            event = Event.EXHAUST
         details: Mapping[str, Detail] = {
             "decision": conclusion.decision,
             "policy": conclusion.policy_id,
@@ -143,6 +141,9 @@ class Queue:
             with store.write() as tx:
                 self._held(tx.get(SessionRow, (claim.tenant, claim.session_id), with_for_update=True), claim)
                 store.verdicts.record(tx, claim.tenant, claim.case_id, claim.attempt, conclusion, worker=claim.worker)
+                limits = store.sessions.own_limits(tx, claim.tenant)
+                if event is Event.ASK_RETRY and claim.attempt >= limits.submissions:
+                    event = Event.EXHAUST
                 return store.sessions.advance(
                     tx, claim.tenant, claim.session_id, event, actor=f"worker:{claim.worker}",
                     held_by=claim.token, details=details,

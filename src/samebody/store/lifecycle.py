@@ -122,6 +122,9 @@ CONCLUSIONS = {
 }
 """The event of a verdict's decision; ``retry`` becomes ``exhaust`` at the last attempt."""
 
+UNTIL_EXPIRY = frozenset({Event.CONSENT, Event.UPLOAD, Event.SUBMIT, Event.RESUME})
+"""What a person does, and cannot do any more from the moment their session expires, whenever the sweeper comes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

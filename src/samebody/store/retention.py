@@ -32,6 +32,7 @@ class Swept:
     answers_deleted: int = 0
     files_deleted: int = 0
     orphans_deleted: int = 0
+    logins_deleted: int = 0
 
 
 class Janitor:
@@ -58,13 +59,14 @@ class Janitor:
         answers = self._delete_answers()
         files = self._store.vault.collect_garbage()
         lost = self._store.vault.collect_orphans() if orphans else 0
+        logins = self._forget_logins()
         self._store.vault.mark_all_erased()
         with self._store.write() as tx:
             for tenant in self._store.tenants.names(tx):
                 self._store.audit.checkpoint(tx, tenant)
         if media or cases or subjects:
             self._store.database.checkpoint()
-        return Swept(expired, media, cases, subjects, answers, files, lost)
+        return Swept(expired, media, cases, subjects, answers, files, lost, logins)
 
     def _expire_sessions(self) -> int:
         store, now, count = self._store, self._store.clock(), 0
@@ -161,6 +163,10 @@ class Janitor:
             store.people.erase(tenant, subject_id, actor=_ACTOR, reason=reason)
             count += 1
         return count
+
+    def _forget_logins(self) -> int:
+        with self._store.write() as tx:
+            return self._store.logins.forget(tx, self._store.clock())
 
     def _delete_answers(self) -> int:
         with self._store.write() as tx:

@@ -18,12 +18,13 @@ from sqlalchemy.orm import Session
 from samebody.store.audit import AuditLog
 from samebody.store.audit.chain import Detail
 from samebody.store.database import changed_rows
-from samebody.store.errors import ConflictError, InvalidValueError, NotFoundError
+from samebody.store.errors import ConflictError, IllegalTransitionError, InvalidValueError, NotFoundError
 from samebody.store.ids import Clock, new_id, require_name
 from samebody.store.keys import Keys
-from samebody.store.lifecycle import Event, Limits, State, Transition, transition
+from samebody.store.lifecycle import UNTIL_EXPIRY, Event, Limits, State, Transition, transition
 from samebody.store.policies import Policies, Retention
 from samebody.store.schema import CaseRow, OutboxRow, SessionRow
+from samebody.store.settings import SettingsOfTenants
 
 METADATA_LIMIT = 16 * 1024
 """Bytes of JSON that an integrator may attach to a session."""
@@ -54,6 +55,7 @@ class Sessions:
     keys: Keys
     audit: AuditLog
     policies: Policies
+    settings: SettingsOfTenants
     clock: Clock
     limits: Limits = field(default_factory=Limits)
 
@@ -77,7 +79,7 @@ class Sessions:
             reference: the integrator's id for it, at most 200 characters; found again, erased with the case.
             metadata: JSON-ready, at most 16 KiB; sealed with the case's key.
             priority: higher ones are worked on first.
-            lifetime: until it expires when nobody submits; by default the limits'.
+            lifetime: until it expires when nobody submits; by default the tenant's, else the limits'.
 
         Raises:
             NotFoundError: no such tenant, policy or subject.
@@ -89,7 +91,8 @@ class Sessions:
         policy = self.policies.get(tx, tenant, policy_id)
         case_id, session_id = new_id("case"), new_id("ses")
         key = self.keys.create(tx, tenant, "case", case_id)
-        keep = Retention.of(policy.retention)
+        own = self.settings.get(tx, tenant)
+        keep = own.retention(Retention.of(policy.retention))
         tx.execute(
             insert(CaseRow).values(
                 tenant=tenant,
@@ -121,7 +124,7 @@ class Sessions:
                 sealed_metadata=sealed,
                 created=now,
                 changed=now,
-                expires=now + (lifetime or self.limits.lifetime),
+                expires=now + (lifetime or own.limits(self.limits).lifetime),
                 failures=0,
             )
         )
@@ -174,6 +177,10 @@ class Sessions:
         found: dict[str, Any] = json.loads(key.unseal(row.sealed_metadata, f"{tenant}/sessions/{session_id}/metadata"))
         return found
 
+    def own_limits(self, tx: Session, tenant: str) -> Limits:
+        """The limits that count for a tenant."""
+        return self.settings.get(tx, tenant).limits(self.limits)
+
     def submit(self, tx: Session, tenant: str, session_id: str, *, actor: str) -> SessionView:
         """Accept the session for work: from the commit on, it reaches a verdict whatever crashes.
 
@@ -219,10 +226,12 @@ class Sessions:
         row = self.row(tx, tenant, session_id)
         step = transition(row.state, event)
         now = self.clock()
+        if event in UNTIL_EXPIRY and row.expires <= now:  # the sweeper may not have come by yet
+            raise IllegalTransitionError("the session has expired.", hint="Create another one.")
         if step.target is not State.PROCESSING:
             changes |= {"lease_owner": None, "lease_token": None, "lease_until": None}
         if step.target is State.RETRY:
-            changes["expires"] = max(row.expires, now + self.limits.retry_lifetime)
+            changes["expires"] = max(row.expires, now + self.own_limits(tx, tenant).retry_lifetime)
         done = tx.execute(
             update(SessionRow)
             .where(

@@ -20,12 +20,14 @@ from samebody.store.ids import Clock, utc_now
 from samebody.store.keys import Keys
 from samebody.store.lifecycle import Limits
 from samebody.store.live_models import LiveModels
+from samebody.store.logins import Logins
 from samebody.store.master import Keyring, MasterKey, from_environment
 from samebody.store.people import People
 from samebody.store.policies import Policies
 from samebody.store.retention import Janitor
 from samebody.store.reviews import Reviews
 from samebody.store.sessions import Sessions
+from samebody.store.settings import SettingsOfTenants
 from samebody.store.tenants import Tenants
 from samebody.store.upgrade import database_version, newest_version, upgrade
 from samebody.store.vault import Vault
@@ -43,7 +45,7 @@ class Store:
         keyring: master keys, the current one first.
         blobs: sealed files.
         clock: the time now; tests set it.
-        limits: of sessions.
+        limits: of sessions; a tenant may set its own (:mod:`samebody.store.settings`).
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class Store:
         self.policies = Policies(self.audit, clock)
         self.live_models = LiveModels(self.audit, clock)
         self.tenants = Tenants(self.keys, self.audit, clock)
-        self.sessions = Sessions(self.keys, self.audit, self.policies, clock, self.limits)
+        self.settings = SettingsOfTenants(self.audit, clock)
+        self.sessions = Sessions(self.keys, self.audit, self.policies, self.settings, clock, self.limits)
         self.consents = Consents(self.audit, self.sessions, clock)
         self.vault = Vault(database, self.keys, blobs, self.sessions, clock)
         self.verdicts = Verdicts(self.keys, clock)
         self.reviews = Reviews(self.keys, self.audit, self.sessions, self.policies, clock)
         self.api_keys = ApiKeys(self.audit, clock)
+        self.logins = Logins(self.audit, self.api_keys, clock)
         self.idempotency = Idempotency(self.keys, clock)
 
     @classmethod

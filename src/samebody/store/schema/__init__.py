@@ -16,7 +16,16 @@ from samebody.store.schema.cases import (
 from samebody.store.schema.delivery import GarbageRow, OutboxRow, WebhookDeliveryRow, WebhookEndpointRow
 from samebody.store.schema.people import GalleryRow, ReferenceRow, SubjectRow
 from samebody.store.schema.tasks import TaskRow
-from samebody.store.schema.tenancy import ApiKeyRow, IdempotencyRow, KeyRow, ModelChangeRow, PolicyRow, TenantRow
+from samebody.store.schema.tenancy import (
+    ApiKeyRow,
+    ConsoleLoginRow,
+    IdempotencyRow,
+    KeyRow,
+    ModelChangeRow,
+    PolicyRow,
+    TenantRow,
+    TenantSettingsRow,
+)
 
 __all__ = [
     "ApiKeyRow",
@@ -27,6 +36,7 @@ __all__ = [
     "CaseRow",
     "ConsentRow",
     "ConsentTextRow",
+    "ConsoleLoginRow",
     "FindingRow",
     "GalleryRow",
     "GarbageRow",
@@ -43,6 +53,7 @@ __all__ = [
     "SubjectRow",
     "TaskRow",
     "TenantRow",
+    "TenantSettingsRow",
     "UtcDateTime",
     "VerdictRow",
     "WebhookDeliveryRow",

@@ -54,6 +54,7 @@ class SessionRow(Owned, Base):
         failures: leases lost and faults since the last submission; ``not_before`` delays the next try.
         reference: the integrator's own id; ``sealed_metadata`` what else they sent, under the case's key.
         assignee: the reviewer who took the case, as the audit log names them.
+        traceparent: of the request that submitted it, so that the work on it joins its trace; NULL without traces.
     """
 
     __tablename__ = "sessions"
@@ -76,6 +77,7 @@ class SessionRow(Owned, Base):
     lease_token: Mapped[str | None] = mapped_column(String(64))
     lease_until: Mapped[datetime | None]
     assignee: Mapped[str | None] = mapped_column(String(200))
+    traceparent: Mapped[str | None] = mapped_column(String(64))
 
     __table_args__ = (
         within_tenant("case_id", "cases"),

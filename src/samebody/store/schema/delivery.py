@@ -12,7 +12,11 @@ from samebody.store.schema.base import Base, Owned, within_tenant
 
 
 class OutboxRow(Owned, Base):
-    """Something to tell, written in the transaction that made it true."""
+    """Something to tell, written in the transaction that made it true.
+
+    Columns:
+        traceparent: of what made it true, so that telling it joins its trace; NULL without traces.
+    """
 
     __tablename__ = "outbox"
 
@@ -22,6 +26,7 @@ class OutboxRow(Owned, Base):
     payload: Mapped[dict[str, Any]]
     created: Mapped[datetime]
     sent: Mapped[datetime | None] = mapped_column(index=True)
+    traceparent: Mapped[str | None] = mapped_column(String(64))
 
     __table_args__ = (
         within_tenant("session_id", "sessions"),

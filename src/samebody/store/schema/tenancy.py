@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from samebody.store.schema.base import Base, Owned
+from samebody.store.schema.base import Base, Owned, within_tenant
 
 
 class TenantRow(Base):
@@ -57,6 +57,48 @@ class ApiKeyRow(Owned, Base):
     expires: Mapped[datetime | None]
     revoked: Mapped[datetime | None]
     last_used: Mapped[datetime | None]
+
+
+class TenantSettingsRow(Base):
+    """One version of what a tenant set for itself; rows are only added, and the newest one holds.
+
+    Columns:
+        version: from 1, without gaps, by tenant.
+        values: what is set, by name (see :class:`samebody.store.settings.TenantSettings`).
+    """
+
+    __tablename__ = "tenant_settings"
+
+    tenant: Mapped[str] = mapped_column(String(64), ForeignKey("tenants.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    values: Mapped[dict[str, Any]]
+    author: Mapped[str]
+    created: Mapped[datetime]
+
+
+class ConsoleLoginRow(Owned, Base):
+    """One login of a person at the console: what their cookie names, and what ends it.
+
+    Columns:
+        key_id: the API key it was made with; NULL for one through an identity provider.
+        provider, subject, name: who the identity provider says it is. The audit log holds ``actor`` only.
+        role: of a login through an identity provider; a key's is read from the key.
+        ended: by its person, or by a newer login in the same browser.
+    """
+
+    __tablename__ = "console_logins"
+
+    key_id: Mapped[str | None] = mapped_column(String(64))
+    provider: Mapped[str | None] = mapped_column(String(64))
+    subject: Mapped[str | None] = mapped_column(String(255))
+    name: Mapped[str | None] = mapped_column(String(200))
+    actor: Mapped[str] = mapped_column(String(64))
+    role: Mapped[str | None] = mapped_column(String(16))
+    created: Mapped[datetime]
+    expires: Mapped[datetime] = mapped_column(index=True)
+    ended: Mapped[datetime | None]
+
+    __table_args__ = (within_tenant("key_id", "api_keys"),)
 
 
 class PolicyRow(Base):
