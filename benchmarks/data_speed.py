@@ -109,15 +109,17 @@ def write(steps: dict[str, float], near: float, files: int, count: int, radius: 
     PAGE.write_text(
         f"""# Speed of the data room
 
-Written by `python -m benchmarks.data_speed all FOLDER --labels labels.csv --write`, one run. {started}; {machine["processor"]}, Python
-{machine["python"]}, commit {machine["commit"]}. Times of disk and cores: no peer does the same three steps, so these are seconds, not ratios.
+Written by `python -m benchmarks.data_speed all FOLDER --labels labels.csv --write`, one run. {started};
+{machine["processor"]}, Python {machine["python"]}, commit {machine["commit"]}.
+No peer does the same three steps, so these are seconds, not ratios.
 
 | {files:,} pictures | time |
 | --- | --- |
 {rows}
 | all three (asked: under 180 s on 2 cores) | **{sum(steps.values()):.1f} s** |
 
-Near duplicates among {count:,} random 256-bit hashes, distance up to {radius}, every planted copy found: **{near:.1f} s** (asked: under 20 s).
+Near duplicates among {count:,} random 256-bit hashes, distance up to {radius}, every planted copy found:
+**{near:.1f} s** (asked: under 20 s).
 """,
         encoding="utf-8",
     )
