@@ -20,6 +20,7 @@ from samebody.attacks.active_passive import frames_finding
 from samebody.attacks.active_pose import PoseCheck
 from samebody.attacks.active_track import Track, observe
 from samebody.attacks.challenge import Challenge, from_dict
+from samebody.attacks.flash import CHECK as FLASH
 from samebody.attacks.flash import FlashCheck
 from samebody.attacks.pad import PassivePad
 from samebody.attacks.parallax import ParallaxCheck
@@ -28,7 +29,7 @@ from samebody.capture import decode_image
 from samebody.errors import InputError
 from samebody.face import FaceAnalyser
 from samebody.face.networks import BLENDSHAPES, DETECTOR, LANDMARKS
-from samebody.types import Box, Finding, Image, Template
+from samebody.types import Box, Finding, Image, Outcome, Reason, Template
 
 MOST_FRAMES = 300
 FRONT_DEGREES = 12.0
@@ -104,6 +105,14 @@ def read_recording(data: bytes) -> Recording:
     return Recording(from_dict(asked), at_ms, pictures, waited, device)
 
 
+_NO_COLOURS = Finding(
+    FLASH,
+    Outcome.NOT_RUN,
+    reasons=(Reason("attacks.flash_declined", "The person asked for no colours on the screen, so none were shown."),),
+    details={"validated": "synthetic"},
+)
+
+
 class ActiveLiveness:
     """All active checks over one recording; stages can be replaced by ones with other parameters.
 
@@ -142,7 +151,8 @@ class ActiveLiveness:
         track, most_faces = observe(recording.frames(), self._faces)
         spent = 1000 * (time.perf_counter() - started)
         labels = tuple(self._faces.networks.records[name].label for name in (DETECTOR, LANDMARKS, BLENDSHAPES))
-        judged = self.judge(track, recording.challenge, recording.waited_ms)
+        declined = recording.device.get("colours") is False
+        judged = self.judge(track, recording.challenge, recording.waited_ms, declined=declined)
         front = self._front(recording, track)
         passive = frames_finding(self._detector, [(image, box) for image, box, _ in front])
         identity = identity_finding(
@@ -151,13 +161,19 @@ class ActiveLiveness:
         pose = replace(judged[0], milliseconds=spent, details={**judged[0].details, "most_faces": most_faces})
         return (*(replace(each, model_ids=labels) for each in (pose, *judged[1:])), identity, passive)
 
-    def judge(self, track: Track, challenge: Challenge, waited_ms: float | None = None) -> tuple[Finding, ...]:
-        """Pose, parallax, flash and timing of a track: no pictures and no models are needed."""
+    def judge(
+        self, track: Track, challenge: Challenge, waited_ms: float | None = None, *, declined: bool = False
+    ) -> tuple[Finding, ...]:
+        """Pose, parallax, flash and timing of a track: no pictures and no models are needed.
+
+        Args:
+            declined: the person wanted no colours shown; flash is not run then, which no policy takes for a pass.
+        """
         followed = self._pose.follow(track, challenge)
         return (
             self._pose.check(track, challenge),
             self._parallax.check(track),
-            self._flash.check(track, challenge),
+            _NO_COLOURS if declined else self._flash.check(track, challenge),
             self._timing.check(track.at_ms, challenge, followed, waited_ms),
         )
 

@@ -10,14 +10,18 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from samebody.attacks.active import InvalidRecordingError, Recording
+from samebody.attacks.active import CHECKS, InvalidRecordingError, Recording
 from samebody.attacks.challenge import SECONDS, Challenge, draw_challenge, from_dict
 from samebody.attacks.injection import perceptual_hash
+from samebody.attacks.timing import TimingCheck
 from samebody.capture import decode_image
 from samebody.config import Limits
+from samebody.decide import Policy
+from samebody.pipeline.attacks import mentions
 from samebody.service.tokens import Signer
 from samebody.store.errors import ConflictError, IllegalTransitionError
 from samebody.store.lifecycle import State
@@ -25,6 +29,7 @@ from samebody.store.schema import AuditEventRow
 from samebody.store.sessions import SessionView
 from samebody.store.store import Store
 from samebody.store.vault import MediaView
+from samebody.types import Reason
 
 RECORDING = "recording"
 """Role of the sealed sample that holds the frames; it cannot be uploaded as a picture."""
@@ -33,6 +38,8 @@ MOST_SIDE = 1920
 """Pixels on the longer side of a frame."""
 MOST_DRAWS = 5
 """Challenges of one attempt."""
+FRAMES_A_SECOND, LONGER_SIDE = 8, 480
+"""What a page is told to send: enough for the checks, and half a minute of it is about 6 MiB."""
 DRAWN, ANSWERED, REFUSED = "challenge.drawn", "challenge.answered", "challenge.refused"
 
 
@@ -51,6 +58,38 @@ class Drawn:
     seconds: int
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an attempt stands with its challenge.
+
+    Attributes:
+        answered: whether a recording was taken in.
+        draws_left: how many more challenges are drawn for it.
+    """
+
+    answered: bool
+    draws_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A recording that was taken in.
+
+    Attributes:
+        doubts: why its frames cannot show enough, told by their times alone; the person may do another challenge.
+        draws_left: how many more challenges are drawn for the attempt.
+    """
+
+    media: MediaView
+    doubts: tuple[Reason, ...]
+    draws_left: int
+
+
+def asks_for_challenge(policy: Policy) -> bool:
+    """Whether the policy names one of the active checks, so that the person should be asked to move."""
+    return any(mentions(policy, check) for check in CHECKS)
+
+
 class Challenges:
     """The challenges of all tenants."""
 
@@ -65,8 +104,7 @@ class Challenges:
             ChallengeError: the attempt has had :data:`MOST_DRAWS`.
         """
         session = self._collecting(tx, tenant, session_id)
-        before = [each for each in self._events(tx, tenant, session_id, DRAWN) if each["attempt"] == session.attempt]
-        if len(before) >= MOST_DRAWS:
+        if not self.standing(tx, tenant, session_id, session.attempt).draws_left:
             raise ChallengeError(
                 f"this attempt has had {MOST_DRAWS} challenges.", hint="Submit the session without, or cancel it."
             )
@@ -89,7 +127,7 @@ class Challenges:
         *,
         actor: str,
         limits: Limits,
-    ) -> MediaView:
+    ) -> Answered:
         """Seal the frames of an answered challenge into the session's case. The challenge is spent before that.
 
         An answer that is refused for more than its age stands in the audit log, as evidence for the attempt.
@@ -125,7 +163,7 @@ class Challenges:
             if why == "repeated":
                 self._refuse(tenant, session_id, session.attempt, why, actor)
             raise ChallengeError(f"the challenge was {why}: it can be answered once.", hint="Draw another one.")
-        return self._store.vault.add(
+        kept = self._store.vault.add(
             tenant,
             session_id,
             RECORDING,
@@ -134,6 +172,17 @@ class Challenges:
             content_type=CONTENT_TYPE,
             perceptual_hash=middle,
         )
+        with self._store.read() as tx:
+            left = self.standing(tx, tenant, session_id, session.attempt).draws_left
+        return Answered(kept, _doubts(recording), left)
+
+    def standing(self, tx: Session, tenant: str, session_id: str, attempt: int) -> Standing:
+        """Whether the attempt's challenge was answered, and how many more are drawn."""
+        count = {
+            action: sum(each["attempt"] == attempt for each in self._events(tx, tenant, session_id, action))
+            for action in (DRAWN, ANSWERED)
+        }
+        return Standing(count[ANSWERED] > 0, max(0, MOST_DRAWS - count[DRAWN]))
 
     def refused(self, tx: Session, tenant: str, session_id: str, attempt: int) -> list[str]:
         """Why answers of an attempt were refused: ``foreign`` or ``repeated``, oldest first."""
@@ -160,6 +209,12 @@ class Challenges:
     def _events(tx: Session, tenant: str, session_id: str, action: str) -> list[dict[str, Any]]:
         query = select(AuditEventRow.details).filter_by(tenant=tenant, kind="session", object=session_id, action=action)
         return [json.loads(each) for each in tx.scalars(query.order_by(AuditEventRow.sequence))]
+
+
+def _doubts(recording: Recording) -> tuple[Reason, ...]:
+    """What is wrong with the frames by their times: nothing that would help anybody to guess how they are judged."""
+    found = TimingCheck().check(np.array(recording.at_ms), recording.challenge, ())
+    return found.reasons
 
 
 def _middle(pictures: list[bytes], limits: Limits) -> bytes | None:

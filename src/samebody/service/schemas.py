@@ -61,10 +61,20 @@ class Session(Answer):
     allowed: list[str] = Field(description="events that may happen next")
 
 
+class ChallengeStanding(Answer):
+    """The policy asks for active liveness: a challenge should be drawn and answered before the session is submitted."""
+
+    answered: bool = Field(description="in this attempt")
+    draws_left: int = Field(description="challenges that may still be drawn for this attempt")
+
+
 class SessionDetail(Session):
     """A session, and what it still needs."""
 
     needs: list[str] = Field(description="roles of samples without which it cannot be submitted")
+    challenge: ChallengeStanding | None = Field(
+        default=None, description="null when the policy does not ask for active liveness, or nothing is taken any more"
+    )
 
 
 class CreatedSession(Session):

@@ -10,7 +10,7 @@ from pydantic import Base64Bytes, Field
 from samebody.attacks.active import MOST_FRAMES
 from samebody.service import schemas, views
 from samebody.service.access import Caller, anyone
-from samebody.service.challenges import Challenges
+from samebody.service.challenges import FRAMES_A_SECOND, LONGER_SIDE, Challenges
 from samebody.service.once import OnceOnly
 from samebody.service.state import service_of
 
@@ -41,6 +41,9 @@ class ChallengeView(schemas.Answer):
     steps: list[Prompt]
     flashes: list[FlashView]
     seconds: int = Field(description="until it must be answered")
+    frames_a_second: int = Field(description="to take, evenly")
+    most_frames: int = Field(description="that an answer may hold")
+    longer_side: int = Field(description="pixels of a frame to send; at most 1920")
 
 
 class TakenFrame(schemas.Request):
@@ -56,6 +59,9 @@ class DeviceView(schemas.Request):
     camera: str = Field(default="", max_length=200, description="MediaStreamTrack.label")
     width: int = Field(default=0, ge=0, le=20_000, description="of the track's settings")
     height: int = Field(default=0, ge=0, le=20_000)
+    colours: bool = Field(
+        default=True, description="false when the person wanted no colours shown: a person looks then"
+    )
 
 
 class NewAnswer(schemas.Request):
@@ -64,6 +70,21 @@ class NewAnswer(schemas.Request):
     challenge: str = Field(max_length=8000)
     device: DeviceView = Field(default_factory=DeviceView)
     frames: list[TakenFrame] = Field(min_length=1, max_length=MOST_FRAMES, description="in order, six a second or more")
+
+
+class Doubt(schemas.Answer):
+    """Why the frames cannot show enough."""
+
+    code: str = Field(description="stable, as in findings")
+    message: str
+    advice: str
+
+
+class AnsweredChallenge(schemas.Media):
+    """A recording as it was taken in, and whether doing another challenge helps."""
+
+    doubts: list[Doubt] = Field(description="told by the times of the frames alone; empty says nothing of the verdict")
+    draws_left: int = Field(description="challenges that may still be drawn for this attempt; the newest answer counts")
 
 
 @router.post("/{session_id}/challenge", status_code=201, response_model=ChallengeView)
@@ -82,12 +103,15 @@ def draw_challenge(
             "steps": shown["steps"],
             "flashes": shown["flashes"],
             "seconds": drawn.seconds,
+            "frames_a_second": FRAMES_A_SECOND,
+            "most_frames": MOST_FRAMES,
+            "longer_side": LONGER_SIDE,
         }
 
     return once.inside(who, 201, work)
 
 
-@router.post("/{session_id}/challenge/answer", status_code=201, response_model=schemas.Media)
+@router.post("/{session_id}/challenge/answer", status_code=201, response_model=AnsweredChallenge)
 def answer_challenge(
     request: Request, session_id: SessionId, given: NewAnswer, once: OnceOnly, who: Annotated[Caller, anyone()]
 ) -> Response:
@@ -107,6 +131,7 @@ def answer_challenge(
             actor=who.actor,
             limits=service.runtime.limits,
         )
-        return views.media(kept)
+        doubts = [{"code": each.code, "message": each.message, "advice": each.advice} for each in kept.doubts]
+        return {**views.media(kept.media), "doubts": doubts, "draws_left": kept.draws_left}
 
     return once.outside(who, 201, work)

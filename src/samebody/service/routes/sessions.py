@@ -10,11 +10,12 @@ from sqlalchemy import select, tuple_
 
 from samebody.service import schemas, views
 from samebody.service.access import Caller, anyone, issue_client_token, needs
+from samebody.service.challenges import Challenges, asks_for_challenge
 from samebody.service.errors import BusyError, IncompleteSessionError
 from samebody.service.once import OnceOnly
 from samebody.service.pages import Cursor, Limit, page, position
 from samebody.service.state import Service, service_of
-from samebody.service.work import missing_roles
+from samebody.service.work import case_policy, missing_roles
 from samebody.store.lifecycle import Event, State
 from samebody.store.redaction import redact_case
 from samebody.store.schema import AuditEventRow, ConsentTextRow, SessionRow
@@ -76,7 +77,12 @@ def get_session(request: Request, session_id: SessionId, who: Annotated[Caller, 
         session = store.sessions.get(tx, who.tenant, session_id)
         open_still = session.state in (State.CREATED, State.COLLECTING)
         needs = missing_roles(store, tx, session) if open_still else []
-        return {**views.session(tx, session), "needs": needs}
+        _, policy = case_policy(store, tx, who.tenant, session.case_id)
+        challenge = None
+        if open_still and asks_for_challenge(policy):
+            standing = Challenges(store).standing(tx, who.tenant, session_id, session.attempt)
+            challenge = {"answered": standing.answered, "draws_left": standing.draws_left}
+        return {**views.session(tx, session), "needs": needs, "challenge": challenge}
 
 
 @router.post("/{session_id}/client-token", response_model=schemas.ClientToken)
