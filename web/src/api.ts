@@ -7,6 +7,42 @@ export interface Session {
   attempt: number;
   policy: string;
   needs: string[];
+  /** null when the policy asks for no active liveness. */
+  challenge: Standing | null;
+}
+
+export interface Standing {
+  answered: boolean;
+  draws_left: number;
+}
+
+/** What the person is asked, by a clock that the page starts. */
+export interface Asked {
+  challenge: string;
+  steps: { action: string; at_ms: number; for_ms: number }[];
+  flashes: { colour: string; at_ms: number; for_ms: number }[];
+  seconds: number;
+  frames_a_second: number;
+  most_frames: number;
+  longer_side: number;
+}
+
+export interface Frame {
+  at_ms: number;
+  /** JPEG, base64. */
+  picture: string;
+}
+
+export interface Device {
+  camera: string;
+  width: number;
+  height: number;
+  colours: boolean;
+}
+
+export interface Answered {
+  doubts: { code: string; message: string; advice: string }[];
+  draws_left: number;
 }
 
 export interface ConsentText {
@@ -66,6 +102,15 @@ export class CaptureSession {
 
   async upload(role: string, picture: Blob): Promise<void> {
     await this.call("POST", `/media?role=${encodeURIComponent(role)}`, picture, picture.type || "application/octet-stream");
+  }
+
+  /** A new challenge; the one before cannot be answered any more. */
+  draw(): Promise<Asked> {
+    return this.call<Asked>("POST", "/challenge");
+  }
+
+  answer(challenge: string, frames: Frame[], device: Device): Promise<Answered> {
+    return this.call<Answered>("POST", "/challenge/answer", JSON.stringify({ challenge, frames, device }));
   }
 
   submit(): Promise<Session> {

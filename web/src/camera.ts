@@ -1,10 +1,20 @@
 /** The camera of this device, and pictures from it. */
 
 export class Camera {
+  private shown = 0;
+  private taken = -1;
+
   private constructor(
     readonly video: HTMLVideoElement,
     private readonly stream: MediaStream,
-  ) {}
+  ) {
+    const count = (): void => {
+      this.shown += 1;
+      if (stream.active) video.requestVideoFrameCallback(count);
+    };
+    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(count);
+    else this.taken = -2; // not told by this browser
+  }
 
   static async open(facing: "user" | "environment"): Promise<Camera> {
     const stream = await navigator.mediaDevices.getUserMedia({
@@ -36,6 +46,28 @@ export class Camera {
     const canvas = new OffscreenCanvas(this.video.videoWidth, this.video.videoHeight);
     canvas.getContext("2d")?.drawImage(this.video, 0, 0);
     return canvas.convertToBlob({ type: "image/jpeg", quality: 0.95 });
+  }
+
+  /** Whether the camera has shown another frame since the last shot. */
+  isFresh(): boolean {
+    return this.taken === -2 || this.shown !== this.taken;
+  }
+
+  /** What is seen now, as a small JPEG; drawn at once, encoded later. */
+  shot(side: number): Promise<Blob> {
+    const { videoWidth: width, videoHeight: height } = this.video;
+    const scale = Math.min(1, side / Math.max(width, height, 1));
+    const canvas = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
+    canvas.getContext("2d")?.drawImage(this.video, 0, 0, canvas.width, canvas.height);
+    if (this.taken !== -2) this.taken = this.shown;
+    return canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 });
+  }
+
+  /** What the browser says about this camera. */
+  says(): { camera: string; width: number; height: number } {
+    const track = this.stream.getVideoTracks()[0];
+    const settings = track?.getSettings() ?? {};
+    return { camera: (track?.label ?? "").slice(0, 200), width: settings.width ?? 0, height: settings.height ?? 0 };
   }
 
   close(): void {

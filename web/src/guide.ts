@@ -27,14 +27,20 @@ export function adviceForDocument(found: PictureFigures): Key | null {
   return null;
 }
 
-export function adviceForSelfie(found: PictureFigures, faces: Face[], width: number, height: number): Key | null {
+export function adviceForSelfie(
+  found: PictureFigures,
+  faces: Face[],
+  width: number,
+  height: number,
+  nearest = LIMITS.nearest,
+): Key | null {
   const face = faces[0];
   if (!face) return found.light < LIMITS.dark ? "dark" : "noFace";
   const others = faces.slice(1).filter((each) => each.width * each.height > 0.25 * face.width * face.height);
   if (others.length) return "manyFaces";
   const share = face.height / height;
   if (share < LIMITS.farthest) return "closer";
-  if (share > LIMITS.nearest) return "farther";
+  if (share > nearest) return "farther";
   const dx = (face.x + face.width / 2) / width - 0.5;
   const dy = (face.y + face.height / 2) / height - 0.5;
   if (Math.abs(dx) > LIMITS.offCentre || Math.abs(dy) > LIMITS.offCentre) return "centre";

@@ -3,76 +3,16 @@
 import qrcode from "qrcode-generator";
 import { CaptureSession, Problem, type ConsentText, type Session } from "./api";
 import { Camera } from "./camera";
+import { doChallenge } from "./challenge";
 import { FaceFinder, LOOK } from "./faces";
 import { adviceForDocument, adviceForSelfie } from "./guide";
 import { figures, grey } from "./measure";
-import { chooseLanguage, TEXTS, type Key, type Language } from "./texts";
-
-const app = document.getElementById("app") as HTMLElement;
-const live = document.getElementById("live") as HTMLElement;
-let language: Language = chooseLanguage(navigator.languages);
+import { button, make, say, show, sleep, spoken, step, t, tell, trouble } from "./page";
+import type { Key } from "./texts";
 
 /** Looks in a row without advice until a picture is taken by itself. */
 const STEADY = 4;
 const EVERY = 150;
-
-function t(key: Key): string {
-  return TEXTS[language][key];
-}
-
-function make<K extends keyof HTMLElementTagNameMap>(
-  tag: K,
-  attributes: Partial<Record<string, string>> = {},
-  ...children: (Node | string)[]
-): HTMLElementTagNameMap[K] {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== undefined) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-function button(label: Key, act: () => void, kind = ""): HTMLButtonElement {
-  const element = make("button", { type: "button", class: kind }, t(label));
-  element.addEventListener("click", act);
-  return element;
-}
-
-function say(text: string): void {
-  if (live.textContent !== text) live.textContent = text;
-}
-
-function show(title: Key, ...content: (Node | string)[]): void {
-  document.documentElement.lang = language;
-  document.title = t(title);
-  const heading = make("h1", { tabindex: "-1" }, t(title));
-  app.replaceChildren(languages(), heading, ...content);
-  heading.focus();
-}
-
-function tell(key: Key, ...content: Node[]): void {
-  show("title", make("p", { class: "message", role: "status", "data-text": key }, t(key)), ...content);
-}
-
-function languages(): HTMLElement {
-  const choice = make("select", { "aria-label": "Language", class: "language" });
-  for (const each of Object.keys(TEXTS)) {
-    const option = make("option", { value: each }, each.toUpperCase());
-    option.selected = each === language;
-    choice.append(option);
-  }
-  choice.addEventListener("change", () => {
-    language = choice.value as Language;
-    current();
-  });
-  return choice;
-}
-
-let current: () => void = () => undefined;
-
-function step(draw: () => void): void {
-  current = draw;
-  draw();
-}
 
 /** The steps of a session: what is asked for follows from its policy. */
 async function begin(): Promise<void> {
@@ -90,12 +30,12 @@ async function route(session: CaptureSession, found: Session): Promise<void> {
     const texts = await session.texts();
     return step(() => consent(session, texts));
   }
-  if (found.state === "collecting") return collect(session, found.needs);
+  if (found.state === "collecting") return collect(session, found);
   return follow(session, found);
 }
 
 function consent(session: CaptureSession, texts: ConsentText[]): void {
-  const text = texts.find((each) => each.language === language) ?? texts[0];
+  const text = texts.find((each) => each.language === spoken()) ?? texts[0];
   if (!text) return tell("failed");
   const agree = button("agree", () => {
     agree.disabled = true;
@@ -128,10 +68,19 @@ function phone(): HTMLElement {
   return details;
 }
 
-async function collect(session: CaptureSession, needs: string[]): Promise<void> {
-  for (const [index, role] of needs.entries()) {
-    const picture = await capture(role, index + 1, needs.length);
-    await send(session, role, picture);
+const CHALLENGE = "challenge";
+
+async function collect(session: CaptureSession, found: Session): Promise<void> {
+  const parts = [...found.needs];
+  const standing = found.challenge;
+  const asked = standing !== null && !standing.answered && standing.draws_left > 0;
+  if (asked) parts.splice(parts.indexOf("selfie") + 1, 0, CHALLENGE);
+  for (const [index, part] of parts.entries()) {
+    if (part === CHALLENGE && standing) {
+      await doChallenge(session, standing, `${t("progress")} ${index + 1} / ${parts.length}`, loadFinder);
+    } else {
+      await send(session, part, await capture(part, index + 1, parts.length));
+    }
   }
   step(() => tell("sending"));
   try {
@@ -232,7 +181,7 @@ function capture(role: string, number: number, of: number): Promise<Blob> {
         frame.classList.toggle("good", next === null);
         say(text);
         if (steady >= STEADY && (finder || !selfie)) return void (await take());
-        await new Promise((resolve) => setTimeout(resolve, EVERY));
+        await sleep(EVERY);
       }
     };
     step(start);
@@ -253,7 +202,7 @@ async function follow(session: CaptureSession, found: Session): Promise<void> {
   let wait = 500;
   while (now.state === "submitted" || now.state === "processing") {
     step(() => tell("waiting"));
-    await new Promise((resolve) => setTimeout(resolve, wait));
+    await sleep(wait);
     wait = Math.min(wait * 1.3, 4000);
     try {
       now = await session.get();
@@ -273,13 +222,6 @@ async function follow(session: CaptureSession, found: Session): Promise<void> {
   }
   const said: Record<string, Key> = { accepted: "accepted", review: "review", rejected: "rejected", failed: "failed" };
   return step(() => tell(said[now.state] ?? "ended"));
-}
-
-function trouble(error: unknown, again: () => void): void {
-  if (error instanceof Problem && error.status === 401) return step(() => tell("badLink"));
-  const key: Key = error instanceof Problem && error.status === 0 ? "unreachable" : "failed";
-  const detail = error instanceof Problem && error.status === 422 ? make("p", { class: "quiet" }, error.message) : null;
-  step(() => tell(key, ...(detail ? [detail] : []), button("tryAgain", again, "first")));
 }
 
 void begin();
