@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from sqlalchemy import select, update
 from samebody import crypto
 from samebody.store import LocalMasterKey, Store
 from samebody.store.backup import backup, check_backup, missing_files, restore
-from samebody.store.blobs import FolderBlobs, FsspecBlobs, open_blobs
+from samebody.store.blobs import FolderBlobs
 from samebody.store.errors import BackupError, BlobError, KeyDestroyedError, MasterKeyError, NotFoundError
 from samebody.store.master import ENVIRONMENT, Keyring, from_environment
 from samebody.store.schema import KeyRow, MediaRow
@@ -176,43 +174,6 @@ def test_a_wrapped_key_opens_in_its_context_only(key: bytes, context: bytes, oth
             OLD.unwrap(wrapped, other)
     with pytest.raises(MasterKeyError):
         NEW.unwrap(wrapped, context)
-
-
-@pytest.mark.parametrize("where", ["folder", "memory"])
-def test_sealed_files_are_put_read_listed_and_deleted(tmp_path: Path, where: str) -> None:
-    pytest.importorskip("fsspec")
-    blobs = open_blobs(tmp_path if where == "folder" else f"memory://{tmp_path.name}")
-    assert isinstance(blobs, FolderBlobs if where == "folder" else FsspecBlobs)
-    assert list(blobs.names()) == []
-    blobs.put("case_1/med_1", b"one")
-    blobs.put("case_1/med_1", b"one again")
-    blobs.put("case_1/med_2", b"two")
-    assert blobs.get("case_1/med_1") == b"one again"
-    listed = dict(blobs.names())
-    assert list(listed) == ["case_1/med_1", "case_1/med_2"]
-    assert abs((datetime.now(UTC) - listed["case_1/med_2"]).total_seconds()) < 60
-    for _ in range(2):
-        blobs.delete("case_1/med_1")
-    with pytest.raises(BlobError):
-        blobs.get("case_1/med_1")
-    for bad in ("../x", "/etc/passwd", "a/../b", "", "a b"):
-        with pytest.raises(BlobError):
-            blobs.put(bad, b"x")
-
-
-def test_a_full_disk_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    blobs = FolderBlobs(tmp_path)
-    blobs.put("case/med", b"before")
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(BlobError, match="no space"):
-        blobs.put("case/med", b"after")
-    monkeypatch.undo()
-    assert [name for name, _ in blobs.names()] == ["case/med"]
-    assert blobs.get("case/med") == b"before"
 
 
 def test_a_sample_that_could_not_be_entered_leaves_no_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

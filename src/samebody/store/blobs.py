@@ -1,4 +1,4 @@
-"""Sealed files: a folder by default, anything fsspec opens by URL. They hold sealed bytes only; names tell nothing."""
+"""Sealed files: a folder by default, a bucket by URL. They hold sealed bytes only; names tell nothing."""
 
 from __future__ import annotations
 
@@ -94,11 +94,11 @@ class FolderBlobs:
                 continue  # deleted meanwhile
 
     def _path(self, name: str) -> Path:
-        return self.folder / _checked(name)
+        return self.folder / checked_name(name)
 
 
 class FsspecBlobs:
-    """Files wherever fsspec reaches: ``s3://bucket/prefix``, ``gs://...``, ``memory://...``.
+    """Files wherever else fsspec reaches: ``memory://...``, ``sftp://...``. Buckets: :mod:`samebody.store.objects`.
 
     Durable as far as the service behind is; an object store shows a file only when it is whole.
 
@@ -159,15 +159,29 @@ class FsspecBlobs:
             yield name, changed if changed.tzinfo else changed.replace(tzinfo=UTC)
 
     def _path(self, name: str) -> str:
-        return f"{self._root.rstrip('/')}/{_checked(name)}"
+        return f"{self._root.rstrip('/')}/{checked_name(name)}"
 
 
 def open_blobs(where: str | Path) -> Blobs:
-    """A folder, or what fsspec makes of a URL."""
-    return FsspecBlobs(str(where)) if "://" in str(where) else FolderBlobs(where)
+    """A folder, a bucket, or what fsspec makes of another URL.
+
+    Raises:
+        StoreExtraMissingError, StoreConfigError.
+    """
+    from samebody.store.objects import SCHEMES, ObjectBlobs
+
+    scheme, separator, _ = str(where).partition("://")
+    if not separator:
+        return FolderBlobs(where)
+    return ObjectBlobs(str(where)) if scheme in SCHEMES else FsspecBlobs(str(where))
 
 
-def _checked(name: str) -> str:
+def checked_name(name: str) -> str:
+    """The name when it is one that :class:`Blobs` allows.
+
+    Raises:
+        BlobError.
+    """
     if not _NAME.fullmatch(name) or ".." in name:
         raise BlobError("the name of a sealed file is not allowed.")
     return name
@@ -193,5 +207,7 @@ def _sync(folder: Path) -> None:
 
 
 def _failed(what: str, error: OSError) -> BlobError:
-    reason = (error.strerror or type(error).__name__).lower()
+    reason = (
+        "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or type(error).__name__).lower()
+    )
     return BlobError(f"a sealed file cannot be {what}: {reason}.", hint="Check the media folder and its disk.")

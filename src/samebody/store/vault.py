@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,9 @@ from samebody.store.sessions import Sessions
 
 ORPHAN_AGE = timedelta(hours=1)
 """A file without a row is left alone for this long: its row may be about to be committed."""
+
+_AT_ONCE = 500
+"""Names of files looked up in the database at once."""
 
 ERASED = "erased"
 """Folder of empty files named after destroyed keys, so that a restored database destroys them again."""
@@ -227,14 +231,16 @@ class Vault:
             BlobError.
         """
         limit, count = self.clock() - age, 0
-        old = [name for name, changed in self.blobs.names() if changed < limit and not name.startswith(f"{ERASED}/")]
-        for name in old:
+        found = self.blobs.names()
+        old = (name for name, changed in found if changed < limit and not name.startswith(f"{ERASED}/"))
+        while names := list(itertools.islice(old, _AT_ONCE)):
             with self.database.read() as tx:
-                known = tx.scalar(select(MediaRow.id).filter_by(blob=name).limit(1))
-                listed = tx.scalar(select(GarbageRow.id).filter_by(blob=name).limit(1))
-            if known is None and listed is None:
-                self.blobs.delete(name)
-                count += 1
+                known = set(tx.scalars(select(MediaRow.blob).where(MediaRow.blob.in_(names))))
+                known |= set(tx.scalars(select(GarbageRow.blob).where(GarbageRow.blob.in_(names))))
+            for name in names:
+                if name not in known:
+                    self.blobs.delete(name)
+                    count += 1
         return count
 
     def mark_erased(self, tenant: str, key_id: str) -> None:
@@ -243,7 +249,7 @@ class Vault:
 
     def mark_all_erased(self) -> int:
         """Leave the marks that a crash prevented; returns how many."""
-        there = {name for name, _ in self.blobs.names() if name.startswith(f"{ERASED}/")}
+        there = {name for name, _ in self.blobs.names(ERASED)}
         with self.database.read() as tx:
             gone = tx.execute(select(KeyRow.tenant, KeyRow.id).where(KeyRow.wrapped.is_(None))).all()
         missing = [(tenant, key_id) for tenant, key_id in gone if f"{ERASED}/{tenant}.{key_id}" not in there]
@@ -254,11 +260,10 @@ class Vault:
     def erase_again(self) -> int:
         """Destroy every key that a mark names and that is there again after a restore; returns how many."""
         count = 0
-        for name, _ in self.blobs.names():
-            if name.startswith(f"{ERASED}/"):
-                tenant, _, key_id = name.removeprefix(f"{ERASED}/").rpartition(".")
-                with self.database.write() as tx:
-                    count += self.keys.destroy(tx, tenant, key_id)
+        for name, _ in self.blobs.names(ERASED):
+            tenant, _, key_id = name.removeprefix(f"{ERASED}/").rpartition(".")
+            with self.database.write() as tx:
+                count += self.keys.destroy(tx, tenant, key_id)
         return count
 
     def _row(self, tx: Session, tenant: str, media_id: str) -> MediaRow:
