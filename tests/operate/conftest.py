@@ -17,6 +17,9 @@ from samebody.store import LocalMasterKey, Store
 from samebody.store.verdicts import Conclusion
 from samebody.types import Finding, Outcome
 from tests.store.conftest import MASTER, SetClock, furnish
+from tests.store.postgresql import new_database, place, postgresql_server
+
+__all__ = ["new_database", "postgresql_server"]
 
 POLICY = "no-liveness"
 
@@ -35,8 +38,9 @@ def key_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: SetClock) -> Iterator[Store]:
-    with Store.open(tmp_path / "store", master=[LocalMasterKey(MASTER)], clock=clock) as opened:
+def store(request: pytest.FixtureRequest, tmp_path: Path, clock: SetClock) -> Iterator[Store]:
+    where, media = place(request, tmp_path / "store")
+    with Store.open(where, media=media, master=[LocalMasterKey(MASTER)], clock=clock) as opened:
         furnish(opened)
         with opened.write() as tx:
             opened.policies.put(tx, "local", "default", policy_text(POLICY)[0], actor="test")

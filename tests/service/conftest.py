@@ -23,8 +23,9 @@ from samebody.service.setup import prepare
 from samebody.store import LocalMasterKey, Store
 from tests.pipeline.conftest import Pictures, pictures
 from tests.store.conftest import MASTER, SetClock, clock
+from tests.store.postgresql import new_database, place, postgresql_database, postgresql_server
 
-__all__ = ["Pictures", "clock", "pictures"]
+__all__ = ["Pictures", "clock", "new_database", "pictures", "postgresql_database", "postgresql_server"]
 
 
 @dataclass
@@ -53,12 +54,13 @@ class Running:
 
 
 @pytest.fixture
-def start(tmp_path: Path, clock: SetClock) -> Iterator[Callable[..., Running]]:
+def start(request: pytest.FixtureRequest, tmp_path: Path, clock: SetClock) -> Iterator[Callable[..., Running]]:
     opened: list[Store] = []
 
     def begin(**settings: Any) -> Running:
         settings = {"galleries": tmp_path / f"store{len(opened)}" / "galleries", **settings}
-        store = Store.open(tmp_path / f"store{len(opened)}", master=[LocalMasterKey(MASTER)], clock=clock)
+        where, media = place(request, tmp_path / f"store{len(opened)}")
+        store = Store.open(where, media=media, master=[LocalMasterKey(MASTER)], clock=clock)
         opened.append(store)
         key = prepare(store).admin_key
         assert key is not None

@@ -12,9 +12,9 @@ import pytest
 
 from samebody.store import LocalMasterKey, Store
 from samebody.store.verdicts import Conclusion, FindingSummary
-from tests.store.postgresql import postgresql_database, postgresql_server
+from tests.store.postgresql import new_database, place, postgresql_database, postgresql_server
 
-__all__ = ["postgresql_database", "postgresql_server"]
+__all__ = ["new_database", "postgresql_database", "postgresql_server"]
 
 MASTER = bytes(range(32))
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -39,8 +39,9 @@ def clock() -> SetClock:
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: SetClock) -> Iterator[Store]:
-    with Store.open(tmp_path / "store", master=[LocalMasterKey(MASTER)], clock=clock) as opened:
+def store(request: pytest.FixtureRequest, tmp_path: Path, clock: SetClock) -> Iterator[Store]:
+    where, media = place(request, tmp_path / "store")
+    with Store.open(where, media=media, master=[LocalMasterKey(MASTER)], clock=clock) as opened:
         furnish(opened)
         yield opened
 

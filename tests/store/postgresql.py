@@ -1,4 +1,7 @@
-"""A PostgreSQL of the tests' own, started when its binaries are there; a fresh database for each test."""
+"""A PostgreSQL of the tests' own, started when its binaries are there; a fresh database for each test.
+
+With ``SAMEBODY_TEST_DATABASE=postgresql`` every store that a test makes by :func:`place` is on it too.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,15 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 BINARIES = ("initdb", "postgres")
+SWITCH = "SAMEBODY_TEST_DATABASE"
+NewDatabase = Callable[[], str]
 
 
 def _binary(name: str) -> str | None:
@@ -84,16 +90,42 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError("PostgreSQL did not answer in 30 seconds")
 
 
+@contextmanager
+def _databases(server: str) -> Iterator[NewDatabase]:
+    from sqlalchemy import create_engine, text
+
+    engine = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    names: list[str] = []
+
+    def make() -> str:
+        names.append(f"test_{secrets.token_hex(6)}")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {names[-1]}"))
+        return f"{server}/{names[-1]}"
+
+    yield make
+    with engine.connect() as connection:
+        for name in names:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture
+def new_database(postgresql_server: str) -> Iterator[NewDatabase]:
+    """Makes an empty database; its URL."""
+    with _databases(postgresql_server) as make:
+        yield make
+
+
 @pytest.fixture
 def postgresql_database(postgresql_server: str) -> Iterator[str]:
     """URL of an empty database."""
-    from sqlalchemy import create_engine, text
+    with _databases(postgresql_server) as make:
+        yield make()
 
-    name = f"test_{secrets.token_hex(6)}"
-    engine = create_engine(f"{postgresql_server}/postgres", isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield f"{postgresql_server}/{name}"
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+
+def place(request: pytest.FixtureRequest, folder: Path) -> tuple[str | Path, Path]:
+    """Where a store of a test lies, and its sealed files: in ``folder``, or on PostgreSQL when that is asked for."""
+    if os.environ.get(SWITCH) != "postgresql":
+        return folder, folder / "media"
+    return request.getfixturevalue("new_database")(), folder / "media"

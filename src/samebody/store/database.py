@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import URL, Connection, CursorResult, Engine, Result, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlalchemy.orm import Session
 
-from samebody.store.errors import StoreConfigError, StoreExtraMissingError, StoreUnavailableError
+from samebody.store import faults
+from samebody.store.errors import (
+    ConflictError,
+    InvalidValueError,
+    StoreConfigError,
+    StoreExtraMissingError,
+    StoreUnavailableError,
+)
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
@@ -63,14 +79,18 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self.engine, "begin", _begin_postgresql)
+        faults.install(self.engine)
         self._writer = self.engine.execution_options(samebody_write=True)
+        self._turn: threading.Lock | None = threading.Lock() if self.is_sqlite else None
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A transaction that only reads, from one consistent state on SQLite.
+        """A transaction that only reads, from one consistent state: what commits meanwhile is not seen.
 
         Raises:
-            StoreUnavailableError.
+            StoreUnavailableError, InvalidValueError.
         """
         with _told(), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
@@ -80,10 +100,29 @@ class Database:
         """A transaction that writes: all of it is there afterwards, or nothing when an exception leaves it.
 
         Raises:
-            StoreUnavailableError.
+            StoreUnavailableError: also when two transactions on PostgreSQL waited for each other; try again.
+            ConflictError: another transaction wrote a row of the same name at the same time.
+            InvalidValueError: the database cannot hold a value: too long, out of range, or not text.
         """
-        with _told(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with self._in_turn(), _told(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """On SQLite the threads of this process queue for its one writer here.
+
+        SQLite itself makes them look again and again with growing pauses: with many at once (40 requests) some never
+        get their turn, and another process neither.
+        """
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_SECONDS):
+            raise StoreUnavailableError("the database has too much to write.", hint="Try again in a moment.")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -128,6 +167,11 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
+def _begin_postgresql(connection: Connection) -> None:
+    if not connection.get_execution_options().get("samebody_write", False):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
 def changed_rows(result: Result[Any]) -> int:
     """How many rows an update or delete changed."""
     assert isinstance(result, CursorResult)
@@ -142,8 +186,16 @@ def _told() -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         reason = str(error.orig).splitlines()[0][:120] if error.orig and error.orig.args else type(error).__name__
         raise StoreUnavailableError(
-            f"the database cannot be used: {reason}.", hint="Check that it runs, and that its disk has room."
+            f"the database cannot be used now: {reason}.", hint="Try again; check that it runs and its disk has room."
         ) from None
+    except DataError:
+        raise InvalidValueError(
+            "the database cannot hold a value: it is too long, out of range, or no text.", hint="Shorten or change it."
+        ) from None
+    except IntegrityError as error:
+        if faults.code_of(error) == faults.UNIQUE:  # on PostgreSQL two writers may find the same name free
+            raise ConflictError("somebody else wrote the same at the same time.", hint="Read it again.") from None
+        raise
     except DBAPIError as error:
         if error.connection_invalidated:
             raise StoreUnavailableError("the database closed the connection.", hint="Try again.") from None

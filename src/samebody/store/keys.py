@@ -76,7 +76,7 @@ class Keys:
         return changed_rows(done) > 0
 
     def rotate(self, database: Database, batch: int = 100) -> int:
-        """Re-wrap up to ``batch`` keys that an older master key wrapped; returns how many, 0 when all are done.
+        """Re-wrap up to ``batch`` keys that an older master key wrapped; returns how many, 0 when none is left to take.
 
         One transaction a batch: stopped at any moment, the next call goes on. Readers and writers go on meanwhile.
 
@@ -86,7 +86,10 @@ class Keys:
         current = self.keyring.current
         with database.write() as tx:
             rows = tx.scalars(
-                select(KeyRow).where(KeyRow.master != current, KeyRow.wrapped.is_not(None)).limit(batch)
+                select(KeyRow)
+                .where(KeyRow.master != current, KeyRow.wrapped.is_not(None))
+                .limit(batch)
+                .with_for_update(skip_locked=True)  # an erasure that holds one of them is not waited for
             ).all()
             for row in rows:
                 secret = self._opened(row).secret

@@ -15,6 +15,7 @@ from samebody.store.errors import ExistsError, InvalidValueError, NotFoundError
 from samebody.store.ids import Clock, new_id, require_name
 from samebody.store.keys import Keys
 from samebody.store.lifecycle import Event, State, transition
+from samebody.store.locks import hold_session
 from samebody.store.policies import Policies, Retention
 from samebody.store.schema import CaseRow, LabelRow, ReviewRow, SessionRow
 from samebody.store.sessions import Sessions, SessionView, view
@@ -74,6 +75,7 @@ class Reviews:
             raise InvalidValueError("a reviewer accepts, rejects or asks to retry.")
         require_name(reviewer, "the name of a reviewer")
         require_name(code, "the reason code")
+        hold_session(tx, tenant, session_id)  # two who decide at once see each other's opinion
         session = self.sessions.get(tx, tenant, session_id)
         transition(session.state, DECISIONS[decision])
         review_id = new_id("rev")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from sqlalchemy import insert, select
@@ -45,7 +46,8 @@ class Tenants:
     def ensure(self, tx: Session, tenant: str = LOCAL) -> None:
         """Create the tenant unless it is there."""
         if tx.get(TenantRow, tenant) is None:
-            self.create(tx, tenant)
+            with contextlib.suppress(ExistsError):  # another process made it meanwhile
+                self.create(tx, tenant)
 
     def names(self, tx: Session) -> list[str]:
         """Every tenant, sorted."""
