@@ -1,8 +1,8 @@
 """What a database says went wrong, by its code and never by its words.
 
-PostgreSQL puts values into messages ("Key (reference)=(order 7) ...", "Failing row contains (...)"), and the driver
-pg8000 raises one class for nearly all of them. Here the SQLSTATE (PostgreSQL manual, appendix A) says which error it is,
-and the words are dropped before anybody can log or print them.
+PostgreSQL puts values into its messages ("Key (reference)=(order 7) ...", "Failing row contains (...)"), and the
+driver, pg8000, raises one class for nearly all of them. Here the SQLSTATE (PostgreSQL manual, appendix A) says which
+error it is, and the words are dropped before anybody can log or print them.
 """
 
 from __future__ import annotations
