@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from samebody.errors import StorageError
-from samebody.lab.train.pad_views import ViewParameters, draw_view, straight_view
+from samebody.lab.train.pad_redraw import HOSTS, redrawn
+from samebody.lab.train.pad_views import Change, ViewParameters, draw_view, straight_view
 from samebody.types import Pixels
 
 
@@ -61,11 +62,23 @@ class PadSource:
         views = np.empty((len(indices), side, side, 3), np.uint8)
         for place, index in enumerate(indices):
             random = np.random.default_rng([seed, int(self._pair[index])])
-            views[place] = draw_view(self.picture(int(index)), self._boxes[index], self.view_parameters, random)
+            shown, change = int(index), self._redraw(int(index), seed)
+            if change is not None and not self.columns["label"][index]:
+                shown -= 1  # drawn over its twin
+            views[place] = draw_view(self.picture(shown), self._boxes[index], self.view_parameters, random, change)
         return {
             "input": torch.from_numpy(views).permute(0, 3, 1, 2).float(),
             "label": torch.from_numpy(self.columns["label"][indices]),
         }
+
+    def _redraw(self, index: int, seed: int) -> Change | None:
+        """What both of a pair go through when its attack is drawn anew; the twin is left as it is."""
+        random = np.random.default_rng([seed, int(self._pair[index]), 1])
+        if random.random() >= self.view_parameters.redraw or self.columns["species"][index] not in HOSTS:
+            return None
+        if self.columns["label"][index]:
+            return lambda part: part
+        return lambda part: redrawn(part, random)
 
     def straight(self, indices: Iterable[int], reaches: Sequence[float]) -> NDArray[np.uint8]:
         """(n, views, side, side, 3): what the runtime looks at, without draws."""

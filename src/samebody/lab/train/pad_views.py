@@ -8,6 +8,7 @@ webcams, small faces enlarged, low light, colour casts, grey pictures, several c
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import cv2
@@ -30,16 +31,29 @@ class ViewParameters(Declared):
         side: of the square input in pixels.
         nearest, farthest: smallest and largest window over the longer side of the face box.
         spoil: 0-1, the chance of each kind of spoiling over its usual one; 0 leaves pictures as they are.
+        redraw: share of the pairs of prints and screens whose attack is drawn anew over the twin
+            (:mod:`samebody.lab.train.pad_redraw`).
     """
 
     side: int = Field(default=112, ge=48, le=256)
     nearest: float = Field(default=0.6, gt=0.2, le=2)
     farthest: float = Field(default=1.5, gt=0.2, le=3)
     spoil: float = Field(default=1.0, ge=0, le=1)
+    redraw: float = Field(default=0.0, ge=0, le=1)
+
+
+LARGEST_REDRAWN = 128
+"""Side in pixels above which the views of a pair that is drawn anew are made smaller first, both alike."""
+
+Change = Callable[[Pixels], Pixels]
 
 
 def draw_view(
-    pixels: Pixels, box: NDArray[np.float32], parameters: ViewParameters, random: np.random.Generator
+    pixels: Pixels,
+    box: NDArray[np.float32],
+    parameters: ViewParameters,
+    random: np.random.Generator,
+    change: Change | None = None,
 ) -> Pixels:
     """(side, side, 3) uint8 RGB: one random view.
 
@@ -48,6 +62,7 @@ def draw_view(
         box: left, top, width, height of the face.
         parameters: of the views.
         random: all draws; the same state gives the same draws, whatever the picture shows.
+        change: what is done to the window before it is spoilt; None leaves it as it is.
     """
     p = parameters
     reach = math.exp(random.uniform(math.log(p.nearest), math.log(p.farthest)))
@@ -55,6 +70,11 @@ def draw_view(
     across, down = random.uniform(-loose, loose, 2)
     where = window(Box(*(float(v) for v in box)), pixels.shape[:2], reach=reach, across=across, down=down)
     part: Pixels = pixels[where.top : where.top + where.side, where.left : where.left + where.side]
+    if change is not None:
+        if where.side > LARGEST_REDRAWN:
+            size = (LARGEST_REDRAWN, LARGEST_REDRAWN)
+            part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+        part = change(part)
     part = spoil(part, p.side, p.spoil, random)
     how = (_DOWN if part.shape[0] > p.side else _UP)[int(random.integers(0, 3))]
     if part.shape[0] != p.side:
