@@ -12,6 +12,12 @@ class UnauthenticatedError(AccessDeniedError):
     code = "access.unauthenticated"
 
 
+class CrossSiteError(AccessDeniedError):
+    """A form of the console was sent by a page of another site."""
+
+    code = "request.cross_site"
+
+
 class RateLimitedError(UsageError):
     """The key has used up its requests for now.
 
