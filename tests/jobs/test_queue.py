@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -304,6 +305,44 @@ def test_a_process_that_dies_while_sending_leaves_the_delivery_to_the_next(store
     clock.move(seconds=61)
     assert other.deliver_due() == 1
     assert json.loads(sent[0].body)["data"]["state"] == "accepted"
+
+
+def test_an_endpoint_that_does_not_answer_holds_up_nobody_else(store: Store, clock: SetClock) -> None:
+    with store.write() as tx:
+        for name in ("dead", "good"):
+            new_endpoint(store, tx, "local", f"https://{name}.test/hook", actor="t")
+    for _ in range(3):
+        submit(store)
+    Worker(Queue(store), lambda claim: conclusion(), name="w").drain()
+    sent, hanging, over = list[str](), threading.Event(), threading.Event()
+
+    def send(delivery: Delivery) -> Receipt:
+        if "dead" in delivery.url:
+            assert not hanging.is_set()  # one at a time
+            hanging.set()
+            assert over.wait(30)
+            hanging.clear()
+        sent.append(delivery.url)
+        return Receipt(True, 204)
+
+    deliveries = Deliveries(store, send)
+    deliveries.fan_out()
+    threads = [threading.Thread(target=deliveries.deliver_due) for _ in range(3)]
+    threads[0].start()
+    deadline = time.monotonic() + 30
+    while not hanging.is_set() or sent.count("https://good.test/hook") < 3:
+        assert time.monotonic() < deadline
+        for thread in threads[1:]:
+            if not thread.ident:
+                thread.start()
+        time.sleep(0.01)
+    assert sent.count("https://dead.test/hook") == 0
+    over.set()
+    for thread in threads:
+        thread.join(30)
+    while deliveries.deliver_due():
+        pass
+    assert sent.count("https://dead.test/hook") == 3
 
 
 def test_endpoints_get_the_kinds_they_want_and_a_gone_one_is_disabled(store: Store) -> None:

@@ -1,105 +1,45 @@
-"""`samebody serve` as a person starts it: processes of its own, killed while they work, told of by a webhook."""
+"""`samebody serve` as a person starts it: a worker killed while it works, a webhook refused once, an orderly end."""
 
 from __future__ import annotations
 
 import os
-import re
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
-from samebody.service.client import ApiError, Client, verify_webhook
+from benchmarks.service_load.served import Served, children
+from samebody.service.client import Client, verify_webhook
+from samebody.store import LocalMasterKey, State, Store
 from tests.service.conftest import Pictures
 
 pytestmark = pytest.mark.weights
 
 
-@dataclass
-class Served:
-    url: str
-    key: str
-    store: Path
-    process: subprocess.Popen[str]
-    lines: list[str] = field(default_factory=list)
+def filled(served: Served, api: Client, pictures: Pictures, reference: str) -> dict[str, str]:
+    """A session that only has to be submitted."""
+    made = api.create_session(policy="no-liveness", reference=reference)
+    with served.client(made["client_token"]) as person:
+        person.give_consent(made["id"], version="2026-1", language="en")
+        for role, path in (("selfie", pictures.selfie), ("document_front", pictures.document)):
+            person.upload_media(made["id"], path.read_bytes(), role=role, content_type="image/jpeg")
+    return made
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-@pytest.fixture
-def served(tmp_path: Path, _weights: None) -> Iterator[Served]:
-    port = free_port()
-    environment = {
-        **os.environ,
-        "SAMEBODY_SERVICE_PRIVATE_WEBHOOKS": "true",
-        "PYTHONUNBUFFERED": "1",
-        "SAMEBODY_SERVICE_LEASE_SECONDS": "5",
-    }
-    command = [
-        sys.executable,
-        "-m",
-        "samebody",
-        "serve",
-        "--store",
-        str(tmp_path / "store"),
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
-    log = (tmp_path / "log").open("w")
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
-    lines: list[str] = []
-    assert process.stdout is not None
-    for line in process.stdout:
-        lines.append(line)
-        if "serves" in line:
-            break
-    key = next(found[1] for line in lines if (found := re.search(r"Admin key \(shown this once\): (\S+)", line)))
-    running = Served(f"http://127.0.0.1:{port}", key, tmp_path / "store", process, lines)
-    with Client(running.url, key, retries=0) as api:
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                if api.readyz()["ready"]:
-                    break
-            except ApiError:
-                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-            time.sleep(0.3)
-    yield running
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 0
-    assert not children(process.pid)
-
-
-def children(parent: int, role: str = "") -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                status = (entry / "stat").read_text().rpartition(")")[2].split()
-                arguments = (entry / "cmdline").read_bytes().decode().split("\0")
-            except OSError:
-                continue
-            if int(status[1]) == parent and role in arguments:
-                found.append(int(entry.name))
-    return found
+def wait_for(api: Client, session: str, states: set[str], seconds: float = 120) -> str:
+    deadline = time.monotonic() + seconds
+    while (state := api.get_session(session)["state"]) not in states:
+        assert time.monotonic() < deadline, state
+        time.sleep(0.02)
+    return str(state)
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to find the worker")
-def test_a_session_over_http_whose_worker_is_killed(served: Served, pictures: Pictures) -> None:
+def test_a_session_over_http_whose_worker_is_killed(tmp_path: Path, pictures: Pictures) -> None:
     received: list[tuple[dict[str, str], bytes]] = []
     told = threading.Event()
 
@@ -118,31 +58,51 @@ def test_a_session_over_http_whose_worker_is_killed(served: Served, pictures: Pi
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with Client(served.url, served.key) as api:
-        endpoint = api.create_endpoint(url=f"http://127.0.0.1:{server.server_port}/hook", kinds=["session.accepted"])
-        made = api.create_session(policy="no-liveness", reference="order 7")
-        with Client(served.url, made["client_token"]) as person:
-            person.give_consent(made["id"], version="2026-1", language="en")
-            person.upload_media(made["id"], pictures.selfie.read_bytes(), role="selfie", content_type="image/jpeg")
-            person.upload_media(
-                made["id"], pictures.document.read_bytes(), role="document_front", content_type="image/jpeg"
-            )
-            person.submit_session(made["id"])
-        deadline = time.monotonic() + 120
-        while api.get_session(made["id"])["state"] == "submitted" and time.monotonic() < deadline:
-            time.sleep(0.02)
-        (worker,) = children(served.process.pid, "worker")
+    settings = {"lease_seconds": 5, "webhook_waits": [0.5, 1, 2]}
+    with Served(tmp_path, workers=1, settings=settings) as served, served.client() as api:
+        assert served.process is not None
+        url = f"http://127.0.0.1:{server.server_port}/hook"
+        endpoint = api.create_endpoint(url=url, kinds=["session.accepted"])
+        made = filled(served, api, pictures, "order 7")
+        api.submit_session(made["id"])
+        wait_for(api, made["id"], {"processing"})
+        (worker,) = served.children("worker")
         os.kill(worker, signal.SIGKILL)
-        while (state := api.get_session(made["id"])["state"]) in ("submitted", "processing"):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        assert state == "accepted"
+        assert wait_for(api, made["id"], {"accepted", "rejected", "retry", "review", "failed"}) == "accepted"
         assert api.get_verdict(made["id"])["decision"] == "accept"
         assert told.wait(60)
         messages = [verify_webhook(endpoint["secret"], headers, body) for headers, body in received]
         assert {message["data"]["session"] for message in messages} == {made["id"]}
         assert len({headers["webhook-id"] for headers, _ in received}) == 1
+        for path in served.store.rglob("*"):
+            if path.is_file():
+                assert pictures.selfie.read_bytes()[1000:1032] not in path.read_bytes(), path
+        an_orderly_end(served, api, filled(served, api, pictures, "order 8"), filled(served, api, pictures, "order 9"))
     server.shutdown()
-    for path in served.store.rglob("*"):
-        if path.is_file():
-            assert pictures.selfie.read_bytes()[1000:1032] not in path.read_bytes(), path
+
+
+def an_orderly_end(served: Served, api: Client, one: dict[str, str], two: dict[str, str]) -> None:
+    """SIGTERM: the session in hand is finished, the request that is coming in is answered, what waits is kept."""
+    assert served.process is not None
+    api.submit_session(one["id"])
+    wait_for(api, one["id"], {"processing"})
+    api.submit_session(two["id"])
+    ended = threading.Event()
+
+    def slow_body() -> object:
+        yield b'{"policy": '
+        served.process.send_signal(signal.SIGTERM)  # type: ignore[union-attr]
+        time.sleep(0.5)
+        yield b'"no-liveness", "reference": "order 10"}'
+        ended.set()
+
+    key = {"Authorization": f"Bearer {served.key}", "Content-Type": "application/json"}
+    answer = httpx.post(f"{served.url}/v1/sessions", content=slow_body(), headers=key, timeout=30)
+    assert answer.status_code == 201 and ended.is_set()
+    assert served.process.wait(60) == 0
+    assert not children(served.process.pid)
+    master = [LocalMasterKey.from_file(served.folder / "store.key")]
+    with Store.open(served.store, master=master) as store, store.read() as tx:
+        assert store.sessions.get(tx, "local", one["id"]).state is State.ACCEPTED
+        assert store.sessions.get(tx, "local", two["id"]).state in (State.SUBMITTED, State.ACCEPTED)  # not half-done
+        assert store.sessions.get(tx, "local", answer.json()["id"]).state is State.CREATED

@@ -16,6 +16,7 @@ from samebody.store.errors import (
     IllegalTransitionError,
     InvalidValueError,
     NotFoundError,
+    StillRunningError,
 )
 from samebody.store.idempotency import Answer
 from samebody.store.schema import ApiKeyRow
@@ -91,6 +92,25 @@ def test_a_repeated_request_gets_its_first_answer(either: Store, clock: SetClock
     assert either.janitor.sweep(orphans=False).answers_deleted == 2
     with either.write() as tx:
         assert kept.begin(tx, *ask) is None
+
+
+def test_a_request_whose_process_died_may_be_done_again(either: Store, clock: SetClock) -> None:
+    kept = either.idempotency
+    ask = ("local", "ak_1", "key 1", b"POST /v1/sessions/ses_1/media")
+    with either.write() as tx:
+        assert kept.begin(tx, *ask) is None  # and never answered
+    clock.move(seconds=24)
+    with either.write() as tx, pytest.raises(StillRunningError) as told:
+        kept.begin(tx, *ask)
+    assert told.value.wait == 1
+    clock.move(seconds=1)
+    with either.write() as tx:
+        assert kept.begin(tx, *ask) is None
+        kept.answer(tx, *ask[:3], 201, {"id": "med_2"})
+        kept.answer(tx, *ask[:3], 201, {"id": "med_1"})  # the first was slow, not dead: who answered first is kept
+    clock.move(hours=23)
+    with either.write() as tx:
+        assert kept.begin(tx, *ask) == Answer(201, {"id": "med_2"})
 
 
 def in_review(store: Store) -> tuple[str, str]:

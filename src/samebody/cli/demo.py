@@ -74,7 +74,8 @@ SCENES = (
 @click.command("demo")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-out"), show_default=True)
 @click.option("--show-pictures/--blur-pictures", default=True, show_default=True, help="Pictures in the reports.")
-def command(out: Path, show_pictures: bool) -> int:
+@click.option("--only-pictures", is_flag=True, help="Only write me.jpg and id.jpg, to try the service with.")
+def command(out: Path, show_pictures: bool, only_pictures: bool) -> int:
     """Verify a person against specimen documents, genuine and forged, and write reports.
 
     Pulls weights and example photographs on the first run. Exits with 1 when a verdict is not the expected one.
@@ -88,6 +89,10 @@ def command(out: Path, show_pictures: bool) -> int:
     settings = load_settings()
     pull_missing(settings)
     out.mkdir(parents=True, exist_ok=True)
+    if only_pictures:
+        for path in write_pictures(settings, out):
+            console.print(path, highlight=False)
+        return 0
     table = Table(title="samebody demo", show_lines=True)
     for name in ("", "case", "policy", "verdict", "face match"):
         table.add_column(name)
@@ -151,6 +156,19 @@ def credits(settings: Settings) -> Iterator[str]:
     for identifier in EXAMPLES:
         record = records[identifier]
         yield f"{identifier}: {record.licence.notice}"
+
+
+def write_pictures(settings: Settings, out: Path) -> tuple[Path, Path]:
+    """An example photograph of a person, and a photograph of their specimen passport, into ``out``."""
+    from samebody.models import catalogue, weights_path
+    from samebody.synth.photograph import photograph
+    from samebody.synth.specimen import render
+
+    selfie, document = out / "me.jpg", out / "id.jpg"
+    selfie.write_bytes(weights_path(catalogue(settings)[GENUINE_SELFIE], settings).read_bytes())
+    specimen = render("TD3", seed=SEED, portrait=example(settings, GENUINE_PORTRAIT))
+    document.write_bytes(photograph(specimen, difficulty="clean", seed=SEED, megapixels=2).jpeg)
+    return selfie, document
 
 
 def play(settings: Settings, out: Path) -> Iterator[tuple[Scene, Verification]]:

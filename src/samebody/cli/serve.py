@@ -31,6 +31,7 @@ ROLES = ("all", "api", "worker", "housekeeper", "prepare")
 )
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--tenant", default="local", show_default=True, help="A tenant to make unless it is there.")
+@click.option("--with-parent", is_flag=True, hidden=True, help="End when standard input does.")
 def command(
     where: str,
     media: str | None,
@@ -43,6 +44,7 @@ def command(
     role: str,
     tenant: str,
     log_format: str,
+    with_parent: bool,
 ) -> None:
     """Run the service: REST API under /v1, workers, webhooks, retention.
 
@@ -52,6 +54,10 @@ def command(
 
     set_up(log_format)
     public_url = public_url or os.environ.get("SAMEBODY_SERVICE_PUBLIC_URL") or f"http://{host}:{port}"
+    if with_parent:
+        from samebody.service.processes import end_with_parent
+
+        end_with_parent()
     if role not in ("all", "prepare"):
         with opened(where, media, key_file, old_keys) as store:
             _run_role(store, where, role, host, port, public_url)
@@ -107,17 +113,16 @@ def _run_role(store: Store, where: str, role: str, host: str, port: int, public_
 
     galleries = None if "://" in where or os.environ.get("SAMEBODY_SERVICE_GALLERIES") else Path(where) / "galleries"
     settings = load_service_settings(public_url=public_url, galleries=galleries)
+    if settings.traces:
+        from samebody import tracing
+
+        tracing.start(f"samebody-{role}")
     if role == "worker":
         run_worker(store, settings, load_settings(threads=1))
     elif role == "housekeeper":
         run_housekeeper(store, settings)
     else:
-        import uvicorn
-
         from samebody.service.app import create_app
+        from samebody.service.server import serve
 
-        app = create_app(store, settings, load_settings())
-        uvicorn.run(
-            app, host=host, port=port, log_level="warning", access_log=False, server_header=False, date_header=True,
-            timeout_graceful_shutdown=20, timeout_keep_alive=15, h11_max_incomplete_event_size=64 * 1024,
-        )  # fmt: skip
+        serve(create_app(store, settings, load_settings()), settings, host=host, port=port)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from samebody import tracing
 from samebody.errors import SamebodyError
 from samebody.store.database import changed_rows
 from samebody.store.errors import InvalidValueError, NotFoundError
@@ -37,6 +39,7 @@ class Delivery:
         message_id: the same on every try and at every endpoint; what a receiver drops repeats by.
         body: the bytes to sign and send: JSON with ``type``, ``timestamp`` and ``data``.
         secrets: to sign with, the current one first; ``repr`` does not print them.
+        traceparent: of what it tells, when there are traces.
         tries: how often it was tried before.
     """
 
@@ -48,6 +51,7 @@ class Delivery:
     body: bytes
     tries: int
     secrets: tuple[bytes, ...] = field(repr=False)
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,8 @@ def resend(store: Store, tx: Session, tenant: str, delivery_id: str, *, actor: s
 
 
 class Deliveries:
-    """The outbox of one store.
+    """The outbox of one store. :meth:`deliver_due` may run in several threads: an endpoint is sent one at a time, so
+    that one which does not answer holds up nobody else's messages.
 
     Args:
         send: tries one delivery; an exception counts as a try that failed.
@@ -171,6 +176,7 @@ class Deliveries:
         self, store: Store, send: Send, *, backoff: Sequence[timedelta] = BACKOFF, lease: timedelta = LEASE
     ) -> None:
         self.store, self._send, self._backoff, self._lease = store, send, tuple(backoff), lease
+        self._taking, self._busy = threading.Lock(), set[tuple[str, str]]()
 
     def fan_out(self, limit: int = 100) -> int:
         """Turn up to ``limit`` messages into deliveries; returns how many messages."""
@@ -215,13 +221,25 @@ class Deliveries:
         while tried < limit and (taken := self._take()) is not None:
             delivery, token = taken
             try:
+                self._written(delivery, token, self._try(delivery))
+            finally:
+                with self._taking:
+                    self._busy.discard((delivery.tenant, delivery.endpoint_id))
+            tried += 1
+        return tried
+
+    def _try(self, delivery: Delivery) -> Receipt:
+        about = {"tenant": delivery.tenant, "message": delivery.message_id, "tries": delivery.tries}
+        with tracing.span("send webhook", kind="client", parent=delivery.traceparent, **about) as span:
+            try:
                 receipt = self._send(delivery)
             except Exception as error:  # whatever a sender does, the delivery stays and is tried again
                 code = error.code if isinstance(error, SamebodyError) else type(error).__name__
                 receipt = Receipt(accepted=False, error=code)
-            self._written(delivery, token, receipt)
-            tried += 1
-        return tried
+            span.set(status=receipt.status)
+            if not receipt.accepted:
+                span.fail(receipt.error or "webhook.refused")
+        return receipt
 
     def pending(self) -> int:
         """Messages and deliveries that are still to go out."""
@@ -232,11 +250,24 @@ class Deliveries:
             )
 
     def _take(self) -> tuple[Delivery, str] | None:
-        """Lease the delivery that is due longest: its next try moves to the end of the lease."""
+        """Lease the delivery that is due longest to an endpoint that no other thread sends to."""
+        with self._taking:
+            taken = self._take_one()
+            if taken is not None:
+                self._busy.add((taken[0].tenant, taken[0].endpoint_id))
+            return taken
+
+    def _take_one(self) -> tuple[Delivery, str] | None:
+        """Lease a delivery: its next try moves to the end of the lease."""
         store, now = self.store, self.store.clock()
+        endpoint_of = tuple_(WebhookDeliveryRow.tenant, WebhookDeliveryRow.endpoint_id)
         due = (
             select(WebhookDeliveryRow)
-            .where(WebhookDeliveryRow.state == "waiting", WebhookDeliveryRow.next_try <= now)
+            .where(
+                WebhookDeliveryRow.state == "waiting",
+                WebhookDeliveryRow.next_try <= now,
+                *((endpoint_of.not_in(sorted(self._busy)),) if self._busy else ()),
+            )
             .order_by(WebhookDeliveryRow.next_try, WebhookDeliveryRow.id)
             .limit(1)
         )
@@ -259,6 +290,7 @@ class Deliveries:
                 body=body_of(message.kind, message.created, message.payload),
                 tries=row.tries,
                 secrets=endpoint_secrets(store, tx, endpoint),
+                traceparent=message.traceparent,
             )
             tx.execute(
                 update(WebhookDeliveryRow)

@@ -1,18 +1,20 @@
 """The processes of one machine: the API, workers and the housekeeper, started again when one dies.
 
 The parent holds no state: everything that must survive is in the store, and every child may be killed at any moment.
+When the parent itself is killed, its children end too, so that the next start finds the port free.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -20,6 +22,8 @@ from samebody.config import Settings
 from samebody.errors import SamebodyError
 from samebody.jobs import Deliveries, Queue, Worker
 from samebody.jobs.worker import worker_name
+from samebody.service.galleries import Galleries
+from samebody.service.insight import Insight
 from samebody.service.settings import ServiceSettings
 from samebody.service.webhooks import Sender
 from samebody.service.work import VerifySession
@@ -32,6 +36,10 @@ GRACE = 30.0
 """Seconds that a child has to finish what it holds before it is killed; its lease then runs out by itself."""
 LONGEST_WAIT = 30.0
 """Seconds at most before a child that keeps dying is started again."""
+POLL = 0.1
+"""Seconds between two looks of an idle worker at the queue: a read of a fraction of a millisecond."""
+STEADY = 10.0
+"""A child that lived this long has not died at its start: the next wait is the shortest again."""
 
 
 @dataclass(slots=True)
@@ -79,16 +87,17 @@ class Supervisor:
         if child.process is not None:
             status = child.process.poll()
             if status is None:
-                if child.deaths and now - child.born > 60:
-                    child.deaths = 0
                 return
-            child.deaths += 1
+            child.deaths = 1 if now - child.born > STEADY else child.deaths + 1
             wait = min(LONGEST_WAIT, 0.5 * 2 ** (child.deaths - 1))
             child.process, child.not_before = None, now + wait
             logger.warning("%s ended with status %s; started again in %.1f s", child.name, status, wait)
         if now >= child.not_before:
             # a session of its own, so that Ctrl-C reaches the parent alone and children finish what they hold
-            child.process = subprocess.Popen(child.command, env=self.environment, start_new_session=True)
+            # the pipe is never written to: its end tells the child that this process is gone
+            child.process = subprocess.Popen(
+                child.command, env=self.environment, start_new_session=True, stdin=subprocess.PIPE
+            )
             child.born = now
 
     def _end(self) -> None:
@@ -123,7 +132,9 @@ def run_worker(store: Store, settings: ServiceSettings, runtime: Settings) -> in
     """Work on sessions until SIGTERM; the session in hand is finished first. Returns how many were concluded."""
     name = worker_name()
     handler = VerifySession(store, runtime)
-    worker = Worker(Queue(store, lease=timedelta(seconds=settings.lease_seconds)), handler, name=name)
+    queue = Queue(store, lease=timedelta(seconds=settings.lease_seconds))
+    insight = Insight(store, runtime, handler.verifier_of)
+    worker = Worker(queue, handler, name=name, poll=POLL, idle=lambda: insight.run_once(name))
     with on_signals(worker.stop), SignOfLife(store, name):
         return worker.run()
 
@@ -131,24 +142,60 @@ def run_worker(store: Store, settings: ServiceSettings, runtime: Settings) -> in
 def run_housekeeper(store: Store, settings: ServiceSettings) -> None:
     """Give back lost leases, send webhooks, delete on time, until SIGTERM. Several may run; they do not disturb."""
     stop = threading.Event()
+    Galleries(store, settings.galleries)  # erasures of the sweep reach them
     sender = Sender(private=settings.private_webhooks, timeout=settings.webhook_seconds)
-    deliveries, queue = Deliveries(store, sender), Queue(store)
+    waits = [timedelta(seconds=each) for each in settings.webhook_waits]
+    lease = timedelta(seconds=2 * settings.webhook_seconds + 5)
+    deliveries, queue = Deliveries(store, sender, backoff=waits, lease=lease), Queue(store)
+    # threads of their own: an endpoint that does not answer must not hold up the leases
+    senders = [
+        threading.Thread(target=_repeat, args=(stop, deliveries.deliver_due), name=f"samebody-sender-{number}")
+        for number in range(settings.webhook_senders)
+    ]
     swept = 0.0
+
+    def keep() -> int:
+        nonlocal swept
+        queue.requeue_expired()
+        if time.monotonic() - swept >= settings.sweep_seconds:
+            swept = time.monotonic()
+            store.janitor.sweep()
+        return deliveries.fan_out()
+
     with on_signals(stop.set), contextlib.closing(sender):
-        while not stop.is_set():
-            busy = 0
-            try:
-                queue.requeue_expired()
-                busy = deliveries.fan_out() + deliveries.deliver_due()
-                if time.monotonic() - swept >= settings.sweep_seconds:
-                    swept = time.monotonic()
-                    store.janitor.sweep()
-            except SamebodyError as error:
-                logger.warning("housekeeping: %s", error.code)
-            if not busy:
-                stop.wait(0.5)
+        for thread in senders:
+            thread.start()
+        _repeat(stop, keep)
+        for thread in senders:
+            thread.join()
+
+
+def _repeat(stop: threading.Event, work: Callable[[], int]) -> None:
+    """Do ``work`` again and again, with a rest when it found nothing to do."""
+    while not stop.is_set():
+        busy = 0
+        try:
+            busy = work()
+        except SamebodyError as error:
+            logger.warning("housekeeping: %s", error.code)
+        except Exception as error:  # a thread that ended would be missed by nobody
+            logger.error("housekeeping: internal error: %s", type(error).__name__)
+        if not busy:
+            stop.wait(0.5)
 
 
 def child_command(role: str, options: Sequence[str]) -> list[str]:
     """The command line of a child process."""
-    return [sys.executable, "-m", "samebody", "serve", "--role", role, *options]
+    return [sys.executable, "-m", "samebody", "serve", "--role", role, "--with-parent", *options]
+
+
+def end_with_parent() -> None:
+    """Let this process end as by SIGTERM when its parent is gone: the pipe that is its standard input ends then."""
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(0, 1024):
+                pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="samebody-parent", daemon=True).start()

@@ -102,6 +102,20 @@ class IdempotencyConflictError(UsageError):
     code = "idempotency.conflict"
 
 
+class StillRunningError(IdempotencyConflictError):
+    """The first request of an idempotency key has not answered yet; or its process died, and the key is free soon.
+
+    Attributes:
+        wait: seconds until it is free at the latest.
+    """
+
+    code = "idempotency.running"
+
+    def __init__(self, wait: float) -> None:
+        super().__init__("the first request still runs.", hint="Send it again as Retry-After says.")
+        self.wait = wait
+
+
 class AccessDeniedError(UsageError):
     """An API key is unknown, revoked or expired, or lacks the scope."""
 

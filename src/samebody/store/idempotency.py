@@ -15,12 +15,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from samebody import crypto
-from samebody.store.errors import IdempotencyConflictError, InvalidValueError
+from samebody.store.errors import IdempotencyConflictError, InvalidValueError, StillRunningError
 from samebody.store.ids import Clock, require_name
 from samebody.store.keys import Keys
 from samebody.store.schema import IdempotencyRow
 
 KEEP = timedelta(hours=24)
+WORKING = timedelta(seconds=25)
+"""How long a request may be without an answer before its process counts as dead, and a repeat does the work.
+
+Longer than any of them takes, and shorter than the typed client is willing to wait.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class Idempotency:
     """Kept answers of all tenants; every method works inside the caller's transaction.
 
     Begin, the work and the answer belong into one transaction where they can: then a crash leaves nothing behind. Where
-    they cannot, a begun request without an answer conflicts until it is forgotten or expires.
+    they cannot, a begun request without an answer conflicts until it is forgotten, or for 25 seconds: then the process
+    that began it is taken for dead. What it had done by then may be done again by the repeat.
     """
 
     keys: Keys
@@ -51,7 +57,8 @@ class Idempotency:
             request: method, path and body: everything that must be the same.
 
         Raises:
-            IdempotencyConflictError: other parameters, or the first one still runs.
+            IdempotencyConflictError: other parameters.
+            StillRunningError: the first one still runs.
             InvalidValueError.
         """
         if not 0 < len(key) <= 200 or not key.isprintable():
@@ -62,26 +69,31 @@ class Idempotency:
         tx.execute(delete(IdempotencyRow).filter_by(**where).where(IdempotencyRow.expires <= now))
         try:
             with tx.begin_nested():
-                row = {**where, "fingerprint": fingerprint, "created": now, "expires": now + KEEP}
+                row = {**where, "fingerprint": fingerprint, "created": now, "expires": now + WORKING}
                 tx.execute(insert(IdempotencyRow).values(**row))
             return None
         except IntegrityError:
-            found = tx.get_one(IdempotencyRow, (tenant, scope, name), populate_existing=True)
+            row_or_none = tx.get(IdempotencyRow, (tenant, scope, name), populate_existing=True)
+            if row_or_none is None:  # on PostgreSQL the first one may have been taken back meanwhile
+                raise StillRunningError(1.0) from None
+            found = row_or_none
         if not crypto.equal(found.fingerprint, fingerprint):
             raise IdempotencyConflictError(
                 "the idempotency key was used with other parameters.", hint="Take a new key for a new request."
             )
         if found.status is None or found.answer is None:
-            raise IdempotencyConflictError("the first request still runs.", hint="Ask again in a moment.")
+            raise StillRunningError((found.expires - now).total_seconds())
         body = json.loads(secret.unseal(found.answer, f"{tenant}/idempotency/{scope}/{name}"))
         return Answer(found.status, body)
 
     def answer(self, tx: Session, tenant: str, scope: str, key: str, status: int, body: Mapping[str, Any]) -> None:
-        """Keep the answer of a request that was begun."""
+        """Keep the answer of a request that was begun; a repeat that took it over and answered first wins."""
         name, secret = _name(key), self.keys.of(tx, tenant, "tenant", tenant)
         sealed = secret.seal(json.dumps(dict(body)).encode(), f"{tenant}/idempotency/{scope}/{name}")
         tx.execute(
-            update(IdempotencyRow).filter_by(tenant=tenant, scope=scope, key=name).values(status=status, answer=sealed)
+            update(IdempotencyRow)
+            .filter_by(tenant=tenant, scope=scope, key=name, status=None)
+            .values(status=status, answer=sealed, expires=self.clock() + KEEP)
         )
 
     def forget(self, tx: Session, tenant: str, scope: str, key: str) -> None:

@@ -1,4 +1,4 @@
-"""How calls reach the service: keys, idempotency, repeats after 429 and 503, problems as errors."""
+"""How calls reach the service: keys, idempotency, repeats where the answer asks for one, problems as errors."""
 
 from __future__ import annotations
 
@@ -57,9 +57,11 @@ class _Base:
 
     def _wait(self, answer: httpx.Response | None, tried: int) -> float | None:
         """Seconds until the next try; None when there is none."""
-        if tried >= self._retries or (answer is not None and answer.status_code not in (429, 503)):
-            return None
         asked = "" if answer is None else answer.headers.get("retry-after", "")
+        # a conflict with Retry-After: our first try still runs, or died with its process
+        again = answer is None or answer.status_code in (429, 503) or (answer.status_code == 409 and asked != "")
+        if tried >= self._retries or not again:
+            return None
         wait = float(asked) if asked.isascii() and asked.isdigit() else 0.2 * 2.0**tried
         return wait if wait <= self._longest else None
 
@@ -84,7 +86,8 @@ class SyncTransport(_Base):
     Args:
         url: of the service, without ``/v1``.
         key: API key or client token.
-        retries: repeats after a broken connection, 429 and 503; POSTs carry an idempotency key, so that is safe.
+        retries: repeats after a broken connection, 429, 503, and a 409 that says when; POSTs carry an idempotency key,
+            so that is safe.
         longest_wait: a longer Retry-After is told to the caller instead of waited for.
     """
 

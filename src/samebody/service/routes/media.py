@@ -56,7 +56,8 @@ def upload_media(
     service = service_of(request)
     content_type = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
     _check(role, content_type)
-    looks = _looks(decode_image(data, limits=service.runtime.limits, role=role), role)
+    with service.decode_slot():
+        looks = _looks(decode_image(data, limits=service.runtime.limits, role=role), role)
 
     def work() -> dict[str, Any]:
         kept = service.store.vault.add(
@@ -146,7 +147,8 @@ def complete_upload(
         data = service.uploads.joined(who.tenant, found)
         if len(data) > service.settings.max_body:
             raise BodyTooLargeError(f"the picture has more than {service.settings.max_body} bytes.")
-        looks = _looks(decode_image(data, limits=service.runtime.limits, role=found.role), found.role)
+        with service.decode_slot():
+            looks = _looks(decode_image(data, limits=service.runtime.limits, role=found.role), found.role)
         kept = service.store.vault.add(
             who.tenant, found.session_id, found.role, data, actor=who.actor, content_type=found.content_type,
             perceptual_hash=looks,
@@ -188,8 +190,8 @@ def media_link(
     service = service_of(request)
 
     def work(tx: Any) -> dict[str, Any]:
-        text = new_link(service, tx, who, session_id, media_id)
-        return {"url": f"{service.settings.public_url}/v1/media/{text}", "seconds": service.settings.link_seconds}
+        text, seconds = new_link(service, tx, who, session_id, media_id)
+        return {"url": f"{service.settings.public_url}/v1/media/{text}", "seconds": seconds}
 
     return once.inside(who, 200, work)
 
