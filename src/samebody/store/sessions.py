@@ -25,6 +25,7 @@ from samebody.store.lifecycle import UNTIL_EXPIRY, Event, Limits, State, Transit
 from samebody.store.policies import Policies, Retention
 from samebody.store.schema import CaseRow, OutboxRow, SessionRow
 from samebody.store.settings import SettingsOfTenants
+from samebody.store.wake import NoWake, Wake
 
 METADATA_LIMIT = 16 * 1024
 """Bytes of JSON that an integrator may attach to a session."""
@@ -58,6 +59,7 @@ class Sessions:
     settings: SettingsOfTenants
     clock: Clock
     limits: Limits = field(default_factory=Limits)
+    wake: Wake = field(default_factory=NoWake)
 
     def create(
         self,
@@ -252,6 +254,8 @@ class Sessions:
         )
         if changed_rows(done) != 1:
             raise ConflictError("somebody else changed the session first.", hint="Read it again.")
+        if step.target is State.SUBMITTED:
+            self.wake.tell(tx)
         if step.announced:
             self._announce(tx, row, step, now)
         attempt = changes.get("attempt", row.attempt)
