@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -32,6 +33,7 @@ from samebody.store.tenants import Tenants
 from samebody.store.upgrade import database_version, newest_version, upgrade
 from samebody.store.vault import Vault
 from samebody.store.verdicts import Verdicts
+from samebody.store.wake import NoWake, Wake, open_wake
 
 DATABASE_FILE = "samebody.db"
 MEDIA_FOLDER = "media"
@@ -56,15 +58,17 @@ class Store:
         *,
         clock: Clock = utc_now,
         limits: Limits | None = None,
+        wake: Wake | None = None,
     ) -> None:
         self.database, self.blobs, self.clock, self.limits = database, blobs, clock, limits or Limits()
+        self.wake: Wake = wake or NoWake()
         self.keys = Keys(keyring, clock)
         self.audit = AuditLog(self.keys, clock)
         self.policies = Policies(self.audit, clock)
         self.live_models = LiveModels(self.audit, clock)
         self.tenants = Tenants(self.keys, self.audit, clock)
         self.settings = SettingsOfTenants(self.audit, clock)
-        self.sessions = Sessions(self.keys, self.audit, self.policies, self.settings, clock, self.limits)
+        self.sessions = Sessions(self.keys, self.audit, self.policies, self.settings, clock, self.limits, wake=self.wake)
         self.consents = Consents(self.audit, self.sessions, clock)
         self.vault = Vault(database, self.keys, blobs, self.sessions, clock)
         self.verdicts = Verdicts(self.keys, clock)
@@ -83,6 +87,7 @@ class Store:
         create: bool = True,
         clock: Clock = utc_now,
         limits: Limits | None = None,
+        wake: str | None = None,
     ) -> Store:
         """Open a store, made or upgraded to this release's tables.
 
@@ -90,6 +95,7 @@ class Store:
             where: a folder (SQLite and sealed files in it), or the URL of a database.
             media: folder or fsspec URL of the sealed files; needed when ``where`` is a URL.
             master: master keys, the current one first; by default those of the environment.
+            wake: what carries hints that work waits, see :func:`samebody.store.wake.open_wake`.
             create: False opens only what is there, in this release's version.
 
         Raises:
@@ -118,7 +124,9 @@ class Store:
         except BaseException:
             database.close()
             raise
-        return cls(database, keyring, open_blobs(media), clock=clock, limits=limits)
+        return cls(
+            database, keyring, open_blobs(media), clock=clock, limits=limits, wake=open_wake(wake, database)
+        )
 
     @cached_property
     def people(self) -> People:
@@ -149,8 +157,14 @@ class Store:
             MasterKeyError: an older master key is not given.
         """
         total = 0
-        while count := self.keys.rotate(self.database, batch):
-            total += count
+        while True:
+            total += (count := self.keys.rotate(self.database, batch))
+            with self.read() as tx:
+                waiting = self.keys.waiting(tx)
+            if not waiting:
+                break
+            if not count:
+                time.sleep(0.05)  # another transaction holds what is left: an erasure, say
         if total:
             with self.write() as tx:
                 for tenant in self.tenants.names(tx):
@@ -159,6 +173,7 @@ class Store:
 
     def close(self) -> None:
         """Close every connection."""
+        self.wake.close()
         self.database.close()
 
     def __enter__(self) -> Store:
