@@ -18,6 +18,7 @@ from samebody.store.audit import verify_log
 from samebody.store.database import Database
 from samebody.store.errors import KeyDestroyedError, SchemaError, StoreConfigError
 from samebody.store.schema import Base, SessionRow, SubjectRow
+from samebody.store.transfer import copy_rows
 from samebody.store.upgrade import database_version, newest_version, upgrade
 from tests.store.conftest import MASTER, SetClock, conclusion
 
@@ -39,28 +40,50 @@ def test_a_store_of_an_old_release_is_upgraded_and_goes_on(golden: Path, tmp_pat
         with pytest.raises(SchemaError, match="upgrade"):
             Store.open(folder, master=[LocalMasterKey(MASTER)], create=False)
     with Store.open(folder, master=[LocalMasterKey(MASTER)], clock=SetClock()) as store:
-        with store.read() as tx:
-            assert verify_log(tx, store.audit).sound
-            sessions = {row.reference: row for row in tx.scalars(select(SessionRow))}
-            anna = store.people.find(tx, "local", "anna")
-            (reference,) = store.people.references(tx, "local", anna.id)
-            erased = tx.scalars(select(SubjectRow).where(SubjectRow.erased.is_not(None))).one()
-            with pytest.raises(KeyDestroyedError):
-                store.keys.of(tx, "local", "subject", erased.id)
-            case = sessions["anna"].case_id
-            (media,) = store.vault.of_case(tx, "local", case)
-            assert store.verdicts.get(tx, "local", case, 1).body == {"decision": "accept", "made": "golden"}
-            assert store.sessions.metadata(tx, "local", sessions["anna"].id) == {"made": "golden"}
-        assert reference.data == b"golden template"
-        assert store.vault.read("local", media.id) == b"golden sample"
-        assert Worker(Queue(store), lambda claim: conclusion(), name="w").drain() == 1
-        deliveries = Deliveries(store, lambda delivery: Receipt(True, 200))
-        deliveries.fan_out()
-        assert deliveries.deliver_due() > 1
-        with store.read() as tx:
-            assert store.sessions.get(tx, "local", sessions["waits"].id).state is State.ACCEPTED
-            assert verify_log(tx, store.audit).sound
-            assert database_version(store.database) == newest_version()
+        goes_on(store)
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: path.name)
+def test_a_store_of_an_old_release_on_postgresql_too(golden: Path, tmp_path: Path, postgresql_database: str) -> None:
+    folder = unpack(golden, tmp_path / "store")
+    with closing(Database(f"sqlite:///{folder / 'samebody.db'}")) as old, closing(Database(postgresql_database)) as new:
+        version = database_version(old)
+        assert version is not None and golden.name == f"v{version}"
+        upgrade(new, version)
+        with old.read() as rows, new.write() as tx:
+            assert copy_rows(rows, tx) > 20
+    media, master = folder / "media", [LocalMasterKey(MASTER)]
+    if golden.name != f"v{newest_version()}":
+        with pytest.raises(SchemaError, match="upgrade"):
+            Store.open(postgresql_database, media=media, master=master, create=False)
+    with Store.open(postgresql_database, media=media, master=master, clock=SetClock()) as store:
+        goes_on(store)
+
+
+def goes_on(store: Store) -> None:
+    """Everything of the golden store is there and readable, its work goes on, its log verifies."""
+    with store.read() as tx:
+        assert verify_log(tx, store.audit).sound
+        sessions = {row.reference: row for row in tx.scalars(select(SessionRow))}
+        anna = store.people.find(tx, "local", "anna")
+        (reference,) = store.people.references(tx, "local", anna.id)
+        erased = tx.scalars(select(SubjectRow).where(SubjectRow.erased.is_not(None))).one()
+        with pytest.raises(KeyDestroyedError):
+            store.keys.of(tx, "local", "subject", erased.id)
+        case = sessions["anna"].case_id
+        (media,) = store.vault.of_case(tx, "local", case)
+        assert store.verdicts.get(tx, "local", case, 1).body == {"decision": "accept", "made": "golden"}
+        assert store.sessions.metadata(tx, "local", sessions["anna"].id) == {"made": "golden"}
+    assert reference.data == b"golden template"
+    assert store.vault.read("local", media.id) == b"golden sample"
+    assert Worker(Queue(store), lambda claim: conclusion(), name="w").drain() == 1
+    deliveries = Deliveries(store, lambda delivery: Receipt(True, 200))
+    deliveries.fan_out()
+    assert deliveries.deliver_due() > 1
+    with store.read() as tx:
+        assert store.sessions.get(tx, "local", sessions["waits"].id).state is State.ACCEPTED
+        assert verify_log(tx, store.audit).sound
+        assert database_version(store.database) == newest_version()
 
 
 def test_there_is_a_golden_store_of_every_older_version() -> None:

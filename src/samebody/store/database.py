@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,6 +32,7 @@ from samebody.store.errors import (
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
+_AFTER_COMMIT = "samebody_after_commit"
 
 
 class Database:
@@ -104,8 +105,11 @@ class Database:
             ConflictError: another transaction wrote a row of the same name at the same time.
             InvalidValueError: the database cannot hold a value: too long, out of range, or not text.
         """
-        with self._in_turn(), _told(), Session(self._writer, expire_on_commit=False) as session, session.begin():
-            yield session
+        with _told(), Session(self._writer, expire_on_commit=False) as session:
+            with self._in_turn(), session.begin():
+                yield session
+            for call in session.info.pop(_AFTER_COMMIT, ()):
+                call()
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
@@ -170,6 +174,13 @@ def _begin_sqlite(connection: Connection) -> None:
 def _begin_postgresql(connection: Connection) -> None:
     if not connection.get_execution_options().get("samebody_write", False):
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+def after_commit(tx: Session, call: Callable[[], None]) -> None:
+    """Call something once a writing transaction is committed, and not at all when it is not; once a transaction."""
+    waiting = tx.info.setdefault(_AFTER_COMMIT, [])
+    if call not in waiting:
+        waiting.append(call)
 
 
 def changed_rows(result: Result[Any]) -> int:
