@@ -64,10 +64,9 @@ def main() -> None:
     around = [blended(f, a, box) for a, f, box in zip(attack, fair, boxes, strict=True)]
     twins, whole, inner, outer = (odds(pictures, boxes) for pictures in (fair, attack, face, around))
     species = np.array([row["species"] for row in rows[::2]])
-    print(
-        "| species | pairs | AUC, whole attack | AUC, its face alone | AUC, its surroundings alone | share of the fall: face | surroundings |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    head = ("species", "pairs", "AUC, whole attack", "its face alone", "its surroundings alone")
+    print(f"| {' | '.join(head)} | fall by the face | fall by the surroundings |")
+    print("|" + " --- |" * (len(head) + 2))
     for name in PRESENTED:
         here = species == name
         label = np.r_[np.zeros(int(here.sum())), np.ones(int(here.sum()))]
