@@ -43,6 +43,7 @@ class Service:
         self.requests = Requests()
         self.rates = RateLimiter(settings.rate)
         self.galleries = Galleries(store, settings.galleries)
+        self.draining = False
         self._checks = threading.BoundedSemaphore(settings.check_slots)
         self._loading = threading.Lock()
 
@@ -68,6 +69,10 @@ class Service:
         from samebody.attacks.pad import PassivePad
 
         return PassivePad(self.runtime)
+
+    def drain(self) -> None:
+        """Say by readiness that this process will end."""
+        self.draining = True
 
     @contextmanager
     def check_slot(self) -> Iterator[Verifier]:
