@@ -55,7 +55,7 @@ def opened(
 
         master = [*(master or from_environment()), *(LocalMasterKey.from_file(path) for path in old_keys)]
     media = media or os.environ.get("SAMEBODY_MEDIA")
-    return Store.open(where, media=media, master=master, create=create)
+    return Store.open(where, media=media, master=master, create=create, wake=os.environ.get("SAMEBODY_WAKE"))
 
 
 def actor() -> str:
