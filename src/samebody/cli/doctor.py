@@ -106,6 +106,8 @@ def _extras() -> Iterator[Line]:
         ("heic", "pillow_heif", "HEIC pictures"),
         ("video", "av", "more video codecs"),
         ("postgresql", "pg8000", "PostgreSQL"),
+        ("objects", "obstore", "object storage"),
+        ("redis", "redis", "hints by Redis"),
     ):
         there = find_spec(module) is not None
         yield f"extra {extra}", "ok" if there else "note", what if there else f"not installed: no {what}"
@@ -140,12 +142,43 @@ def _store(opening: Callable[[], Store]) -> Iterator[Line]:
         name = f"ready/{new_id('try')}"
         try:
             store.blobs.put(name, b"x")
+            same = store.blobs.get(name) == b"x"
             store.blobs.delete(name)
-            yield "sealed files", "ok", "can be written and deleted"
+            yield "sealed files", "ok" if same else "fault", "can be written, read and deleted" if same else "change"
         except SamebodyError as error:
             yield "sealed files", "fault", str(error)
+        if getattr(store.blobs, "keeps_versions", False):
+            yield "bucket", "note", "keeps versions: what is deleted stays, sealed, until a rule of the bucket ends it"
+        yield from _database(store)
+        yield from _hints(store)
         waiting = Queue(store).waiting()
         yield "queue", "ok", f"{waiting['submitted']} wait, {waiting['processing']} are worked on"
+
+
+def _database(store: Store) -> Iterator[Line]:
+    """Which database it is, and whether a commit is on its disk when it says so."""
+    from sqlalchemy import text
+
+    if store.database.is_sqlite:
+        yield "database", "ok", "SQLite, for one machine"
+        return
+    with store.read() as tx:
+        version = tx.scalar(text("SHOW server_version"))
+        safety = {name: tx.scalar(text(f"SHOW {name}")) for name in ("fsync", "synchronous_commit", "full_page_writes")}
+    yield "database", "ok", f"PostgreSQL {version}"
+    for name, value in safety.items():
+        if value == "off":
+            yield "database", "fault", f"{name} is off: a power cut loses what was accepted; set it to on"
+
+
+def _hints(store: Store) -> Iterator[Line]:
+    """What wakes workers; nothing rests on it, so that its absence is no fault."""
+    from samebody.store.wake_redis import RedisWake
+
+    if isinstance(store.wake, RedisWake) and not store.wake.ping():
+        yield "hints", "note", "Redis does not answer: workers look by themselves"
+    else:
+        yield "hints", "ok", store.wake.name or "none: workers look by themselves"
 
 
 def _beside(where: str) -> Path | None:
