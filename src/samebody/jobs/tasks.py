@@ -84,6 +84,7 @@ class Tasks:
             rows.append({**row, "created": now, "failures": 0})
         if rows:
             tx.execute(insert(TaskRow), rows)
+            self.store.wake.tell(tx)
             self.store.audit.append(tx, tenant, actor, "batch.added", "batch", batch, kind=kind, items=len(rows))
         return len(rows)
 

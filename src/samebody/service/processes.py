@@ -29,6 +29,7 @@ from samebody.service.webhooks import Sender
 from samebody.service.work import VerifySession
 from samebody.service.workers import SignOfLife
 from samebody.store.store import Store
+from samebody.store.wake import Listener
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ LONGEST_WAIT = 30.0
 """Seconds at most before a child that keeps dying is started again."""
 POLL = 0.1
 """Seconds between two looks of an idle worker at the queue: a read of a fraction of a millisecond."""
+HINTED_POLL = 2.0
+"""The same while hints come through: what is due by its time alone, after a fault, is found that late."""
 STEADY = 10.0
 """A child that lived this long has not died at its start: the next wait is the shortest again."""
 
@@ -134,8 +137,12 @@ def run_worker(store: Store, settings: ServiceSettings, runtime: Settings) -> in
     handler = VerifySession(store, runtime)
     queue = Queue(store, lease=timedelta(seconds=settings.lease_seconds))
     insight = Insight(store, runtime, handler.verifier_of)
-    worker = Worker(queue, handler, name=name, poll=POLL, idle=lambda: insight.run_once(name))
-    with on_signals(worker.stop), SignOfLife(store, name):
+    hints = Listener(store.wake, lambda: worker.hint())
+    worker = Worker(
+        queue, handler, name=name, poll=lambda: HINTED_POLL if hints.connected else POLL,
+        idle=lambda: insight.run_once(name),
+    )  # fmt: skip
+    with on_signals(worker.stop), SignOfLife(store, name), hints:
         return worker.run()
 
 

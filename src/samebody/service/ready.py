@@ -24,11 +24,13 @@ Part = tuple[bool, str]
 def readiness(service: Service) -> dict[str, Part]:
     """Each part by name: whether it works, and what is wrong in a few words."""
     return {
+        "process": (False, "shutting down") if service.draining else (True, "ok"),
         "store": _store(service),
         "media": _media(service),
         "models": _models(service),
         "workers": _workers(service),
         "queue": _queue(service),
+        "hints": (True, service.store.wake.name or "none: workers look by themselves"),
     }
 
 

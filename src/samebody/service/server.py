@@ -7,9 +7,13 @@ or never reads its answer, would hold a connection for ever.
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
+from types import FrameType
 from typing import Any, cast
 
 import uvicorn
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -105,24 +109,58 @@ class BoundedProtocol(H11Protocol):
             self._timer = None
 
 
-def server(app: ASGIApp, settings: ServiceSettings, *, host: str, port: int) -> uvicorn.Server:
-    """A server that answers the requests in hand before it ends, for 20 seconds at most."""
+class DrainingServer(uvicorn.Server):
+    """A server that says first that it will end, goes on for a while, and then ends.
+
+    Whoever sends it requests (a load balancer, Kubernetes) hears of the end later than the process does; what it sends
+    in between would be refused.
+
+    Args:
+        seconds: from the signal until no more connections are taken.
+        drain: called at the signal: readiness says no from then on.
+    """
+
+    def __init__(self, config: uvicorn.Config, seconds: float, drain: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._seconds, self._drain = seconds, drain
+        self._ending = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal to end; a second one ends at once."""
+        self._drain()
+        if self._ending or self._seconds == 0:
+            super().handle_exit(sig, frame)
+            return
+        self._ending = True
+        timer = threading.Timer(self._seconds, super().handle_exit, (sig, frame))
+        timer.daemon = True
+        timer.start()
+
+
+def server(
+    app: ASGIApp, settings: ServiceSettings, *, host: str, port: int, drain: Callable[[], None] = lambda: None
+) -> uvicorn.Server:
+    """A server that answers the requests in hand before it ends, for 20 seconds at most.
+
+    Args:
+        drain: called when a signal to end came.
+    """
     protocol = type("Protocol", (BoundedProtocol,), {"settings": settings})
     config = uvicorn.Config(
         app, host=host, port=port, http=protocol, ws="none", log_level="warning", log_config=None, access_log=False,
         server_header=False, date_header=True, timeout_graceful_shutdown=20, timeout_keep_alive=15,
         h11_max_incomplete_event_size=64 * 1024,
     )  # fmt: skip
-    return uvicorn.Server(config)
+    return DrainingServer(config, settings.drain_seconds, drain)
 
 
-def serve(app: ASGIApp, settings: ServiceSettings, *, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT.
+def serve(app: FastAPI, settings: ServiceSettings, *, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; readiness says no from then on.
 
     Raises:
         SystemExit: the address cannot be used.
     """
-    running = server(app, settings, host=host, port=port)
+    running = server(app, settings, host=host, port=port, drain=app.state.service.drain)
     running.run()
     if not running.started:
         raise SystemExit(3)

@@ -48,6 +48,9 @@ class ServiceSettings(BaseSettings):
     prices: Path | None = Field(default=None, description="YAML file of prices, for the cost on the console's figures")
     traces: bool = Field(default=False, description="keep OpenTelemetry traces; OTEL_... says where they go")
     oidc: Path | None = Field(default=None, description="TOML file of identity providers for logins at the console")
+    drain_seconds: float = Field(
+        default=0, ge=0, le=300, description="answers go on this long after SIGTERM, while readiness says no"
+    )
     sweep_seconds: float = Field(default=60, gt=0, description="between two sweeps of retention")
 
 
