@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import click
 
-from samebody.cli.store_common import actor, opened, store_options
+from samebody.cli.store_common import actor, opened, store_options, with_galleries
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -59,7 +60,7 @@ def rotate_keys(where: str, media: str | None, key_file: Path | None, old_keys: 
 def sweep(where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...]) -> None:
     """Delete everything whose time has come, now."""
     with opened(where, media, key_file, old_keys) as store:
-        for name, count in dataclasses.asdict(store.janitor.sweep()).items():
+        for name, count in dataclasses.asdict(with_galleries(store, where).janitor.sweep()).items():
             click.echo(f"{name.replace('_', ' ')}: {count}")
 
 
@@ -106,7 +107,7 @@ def erase_person(
         subject = _subject(store, tenant, person)
         if not yes:
             click.confirm(f"Erase {subject} for good?", abort=True)
-        store.people.erase(tenant, subject, actor=actor())
+        with_galleries(store, where).people.erase(tenant, subject, actor=actor())
     click.echo(f"{subject} erased")
 
 
@@ -124,19 +125,34 @@ def backup(where: str, media: str | None, key_file: Path | None, old_keys: tuple
 
 @command.command()
 @store_options
-@click.option("--marks", type=FOLDER, help="Media folder that was in use last: erasures since the backup are repeated.")
+@click.option("--marks", help="Sealed files that were in use last, folder or URL: erasures since are repeated.")
 @click.argument("source", type=FOLDER)
 def restore(
-    where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], marks: Path | None, source: Path
+    where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], marks: str | None, source: Path
 ) -> None:
-    """Make the folder --store from a backup, every file checked, and erase again who was erased since."""
-    from samebody.store.backup import restore as bring_back
-    from samebody.store.blobs import FolderBlobs
+    """Make the store --store from a backup, every file checked, and erase again who was erased since.
 
-    bring_back(source, where, marks=None if marks is None else FolderBlobs(marks))
+    --store is a new folder, or the URL of an empty database; --media says where sealed files go, if not in the folder.
+    A backup of SQLite may be restored to PostgreSQL, and the other way round.
+    """
+    from samebody.store.backup import restore as bring_back
+    from samebody.store.blobs import open_blobs
+    from samebody.store.errors import BackupError
+
+    media = media or os.environ.get("SAMEBODY_MEDIA")
+    if marks is not None and "://" not in marks and not Path(marks).is_dir():
+        raise BackupError(f"there is no folder {marks}.", hint="Name the media folder that was in use last.")
+    bring_back(source, where, media=media, marks=None if marks is None else open_blobs(marks))
     with opened(where, media, key_file, old_keys, create=True) as store:
         count = store.vault.erase_again()
-    click.echo(f"restored to {where}; {count} keys destroyed again")
+    click.echo(f"restored to {_shown(where)}; {count} keys destroyed again")
+
+
+def _shown(where: str) -> str:
+    """A folder, or the URL of a database without its password."""
+    from sqlalchemy.engine import make_url
+
+    return make_url(where).render_as_string(hide_password=True) if "://" in where else where
 
 
 def _subject(store: object, tenant: str, person: str) -> str:
