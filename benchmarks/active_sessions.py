@@ -33,7 +33,7 @@ from benchmarks.active_motion import (
 )
 from samebody.attacks.active import FRONT_DEGREES, IDENTITY_FRAMES
 from samebody.attacks.active_track import Track, observe
-from samebody.attacks.challenge import Challenge, draw_challenge, from_dict
+from samebody.attacks.challenge import COLOURS, Action, Challenge, Flash, Step, draw_challenge, from_dict
 from samebody.attacks.injection import perceptual_hash
 from samebody.attacks.injection_frames import FrameTraces, find_loop, still_noise, thumbnail
 from samebody.capture import decode_image
@@ -279,36 +279,79 @@ def _strength(rng: np.random.Generator) -> tuple[float, float]:
 
 # --------------------------------------------------------------------------------------------- the maker for limits
 
-FIRST = Manner(onset_ms=600, rise_ms=(350, 800), hold_ms=(200, 700), turn=(20, 36), nod=(11, 22), blinks=(1, 2))
-"""How the people of the half move that limits are set on; for the other half see ``active_motion.Manner``."""
+AMOUNTS: dict[Action, tuple[float, float]] = {
+    Action.TURN_LEFT: (18, 40),
+    Action.TURN_RIGHT: (18, 40),
+    Action.NOD: (10, 24),
+    Action.BLINK: (0.85, 1.0),
+    Action.SMILE: (0.5, 1.0),
+    Action.CLOSER: (0.12, 0.45),
+}
+"""How far the people of the half move that limits are set on: degrees, shares, growth."""
+REST_MS, COURSE = (-400, -150), ((600, 0.4), (900, 0.8), (1200, 1.0), (1500, 1.0), (1900, 0.5))
+"""Frames before a prompt; frames within it and how much of the movement they show."""
+
+
+def key_challenge(rng: np.random.Generator) -> Challenge:
+    """All six actions in a drawn order, and seven colours: what limits are set on needs no other frames."""
+    colours = challenge_of(rng).flashes[:6]
+    steps = tuple(
+        Step(action, 1000 + 3600 * place, 2400) for place, action in enumerate(rng.permutation(np.array(list(Action))))
+    )
+    begin = steps[-1].until_ms + 1000
+    return Challenge("0" * 32, steps, tuple(Flash(f.colour, begin + 500 * n, 500) for n, f in enumerate(colours)))
 
 
 def first_session(who: Person, what: str, faces: FaceAnalyser) -> Seen:
-    """A session of ``samebody.synth.motion``: ``bona_fide``, ``dark`` (colours alone, not on the face) or ``flat``.
+    """Key frames of ``samebody.synth.motion``: ``bona_fide``, ``dark`` (colours that miss the face) or ``flat``.
 
-    Its camera is a gain, normal noise and the encoder.
+    Its camera is a gain, normal noise and the encoder. ``flat`` is the photograph turned as a plane, lit as a face is.
     """
     rng = who.random(f"first {what}")
-    challenge = challenge_of(who.random("first challenge"))
+    challenge = key_challenge(who.random("first challenge"))
     pixels, points = framed(who.pixels, who.points, WIDTH, HEIGHT, 0.5)
     puppet = Puppet(pixels, points)
     near = puppet.nearness()
     strength, lux = _strength(who.random("first light"))
     noise = float(who.random("first camera").uniform(1.0, 4.0))
-    moments = followed(challenge, frame_times(challenge, rng), FIRST, rng)
-    if what == "dark":
-        moments = [each for each in moments if each.at_ms >= challenge.flashes[0].at_ms]
+
+    def gestures() -> Iterator[tuple[float, Gesture, tuple[int, int, int] | None]]:
+        for step in challenge.steps if what != "dark" else ():
+            amount = rng.uniform(*AMOUNTS[step.action])
+            for late, part in (*((each, 0.0) for each in REST_MS), *COURSE):
+                shift = (float(rng.normal(0, 1.0)), float(rng.normal(0, 1.0)))
+                idle = Gesture(float(rng.normal(0, 1.2)), float(rng.normal(0, 1.0)), shift=shift)
+                yield step.at_ms + late, _gesture(idle, step.action, amount * part), None
+        for flash in challenge.flashes:
+            for late in (120, 280, 440):
+                idle = Gesture(float(rng.normal(0, 1.2)), float(rng.normal(0, 1.0)))
+                yield flash.at_ms + late, idle, COLOURS[flash.colour]
 
     def frames() -> Iterator[tuple[float, Pixels]]:
-        for each in moments:
-            gesture = Gesture(each.yaw, each.pitch, each.blink, each.smile, each.size, (each.x, each.y))
+        for at_ms, gesture, colour in gestures():
             shown = puppet.render(gesture, flat=what == "flat")
-            if each.colour is not None and what != "dark":
-                shown = screen_light(shown, near, each.colour, strength)
+            if colour is not None and what != "dark":
+                shown = screen_light(shown, near, colour, strength)
             level = shown * rng.normal(1, 0.005) + rng.normal(0, noise, shown.shape)
-            yield each.at_ms, np.asarray(np.clip(level + 0.5, 0, 255), np.uint8)
+            yield at_ms, np.asarray(np.clip(level + 0.5, 0, 255), np.uint8)
 
     return look(frames(), challenge, faces, {"lux": lux, "strength": strength, "noise": noise})
+
+
+def _gesture(idle: Gesture, action: Action, amount: float) -> Gesture:
+    match action:
+        case Action.TURN_LEFT:
+            return replace(idle, yaw=idle.yaw + amount)
+        case Action.TURN_RIGHT:
+            return replace(idle, yaw=idle.yaw - amount)
+        case Action.NOD:
+            return replace(idle, pitch=idle.pitch + amount)
+        case Action.BLINK:
+            return replace(idle, blink=amount)
+        case Action.SMILE:
+            return replace(idle, smile=amount)
+        case Action.CLOSER:
+            return replace(idle, scale=1 + amount)
 
 
 # ----------------------------------------------------------------------------------------------- the maker for rates

@@ -10,6 +10,7 @@ from pydantic import Field
 from samebody import stage
 from samebody.attacks.active_track import Floats, Track
 from samebody.attacks.challenge import TURNS, Action, Challenge, Step
+from samebody.attacks.limits import measured
 from samebody.types import Finding, Outcome, Reason
 
 CHECK = "selfie.liveness.pose"
@@ -41,13 +42,20 @@ class PoseCheck(stage.Stage):
     """Follows head pose, expression and distance through the prompts."""
 
     class Parameters(stage.Stage.Parameters):
-        """The least movements that count; set on synthetic motion (``python -m benchmarks.active_liveness``)."""
+        """The least movements that count, measured on synthetic motion (``benchmarks.active_rating limits``)."""
 
-        turn_degrees: float = Field(default=12, gt=0, le=60, description="yaw against the rest before the prompt")
-        nod_degrees: float = Field(default=9, gt=0, le=60, description="pitch, highest less lowest, within the prompt")
-        blink: float = Field(default=0.3, gt=0, le=1, description="rise of the blink blendshapes")
-        smile: float = Field(default=0.3, gt=0, le=1, description="rise of the smile blendshapes")
-        closer: float = Field(default=0.12, gt=0, le=2, description="growth of the face, share")
+        turn_degrees: float = Field(
+            default=measured("pose", "turn_degrees"), gt=0, le=60, description="yaw against the rest before the prompt"
+        )
+        nod_degrees: float = Field(
+            default=measured("pose", "nod_degrees"),
+            gt=0,
+            le=60,
+            description="pitch, highest less lowest, within the prompt",
+        )
+        blink: float = Field(default=measured("pose", "blink"), gt=0, le=1, description="rise of the blink blendshapes")
+        smile: float = Field(default=measured("pose", "smile"), gt=0, le=1, description="rise of the smile blendshapes")
+        closer: float = Field(default=measured("pose", "closer"), gt=0, le=2, description="growth of the face, share")
         rest_ms: float = Field(default=700, gt=0, description="before the prompt, for the baseline")
         least_frames: int = Field(default=5, ge=2, description="with a face within a prompt")
         missed_unsure: int = Field(default=1, ge=0, description="prompts that may be missed before it is a failure")
@@ -100,21 +108,26 @@ class PoseCheck(stage.Stage):
         """What each prompt led to, in order."""
         return tuple(self._one(track, step) for step in challenge.steps)
 
-    def _one(self, track: Track, step: Step) -> Followed:
+    def movements(self, track: Track, step: Step) -> dict[Action, Floats] | None:
+        """Each movement in every frame of a prompt, over the least one that counts; None with too few frames."""
         inside = track.between(step.at_ms, step.until_ms)
         before = track.between(step.at_ms - self.parameters.rest_ms, step.at_ms)
         if len(inside) < self.parameters.least_frames or len(before) < 2:
+            return None
+        return self._amounts(track, before, inside)
+
+    def _one(self, track: Track, step: Step) -> Followed:
+        amounts = self.movements(track, step)
+        if amounts is None:
             return Followed(step, float("nan"), None, None)
-        amounts = self._amounts(track, before, inside)
-        asked = amounts[step.action]
+        asked, times = amounts[step.action], track.at_ms[track.between(step.at_ms, step.until_ms)]
         reached = float(asked.max())
-        onset = float(track.at_ms[inside][int(np.argmax(asked >= 0.5))] - step.at_ms) if reached >= 0.5 else None
+        onset = float(times[int(np.argmax(asked >= 0.5))] - step.at_ms) if reached >= 0.5 else None
         others = (TURNS | {Action.CLOSER}) - {step.action}
         wrong = max(others, key=lambda action: float(amounts[action].max()))
         return Followed(step, reached, onset, wrong if amounts[wrong].max() >= 1 else None)
 
     def _amounts(self, track: Track, before: np.ndarray, inside: np.ndarray) -> dict[Action, Floats]:
-        """Each movement in every frame of a prompt, over the least one that counts."""
         limits = self.parameters
 
         def against_rest(values: Floats) -> Floats:

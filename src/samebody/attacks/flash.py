@@ -13,6 +13,7 @@ from pydantic import Field
 from samebody import stage
 from samebody.attacks.active_track import Floats, Track
 from samebody.attacks.challenge import COLOURS, Challenge
+from samebody.attacks.limits import measured
 from samebody.types import Finding, Outcome, Reason
 
 CHECK = "selfie.liveness.flash"
@@ -22,15 +23,24 @@ class FlashCheck(stage.Stage):
     """Correlates the colour of the face with the colours shown."""
 
     class Parameters(stage.Stage.Parameters):
-        """When light is seen and when it agrees; set on synthetic light."""
+        """When light is seen and when it agrees, measured on synthetic light (``benchmarks.active_rating limits``)."""
 
         lags_ms: tuple[float, ...] = Field(default=(0, 100, 200, 300), description="delays of screen and camera tried")
         least_frames: int = Field(default=12, ge=4, description="with a face while colours are shown")
         visible: float = Field(
-            default=0.004, gt=0, description="spread of the share of a colour below which no light was seen"
+            default=measured("flash", "visible"),
+            gt=0,
+            description="spread of the share of a colour below which no light was seen",
         )
-        passes: float = Field(default=0.55, gt=0, lt=1, description="correlation from which it is the screen's light")
-        fails: float = Field(default=0.25, ge=-1, lt=1, description="correlation up to which it is another light")
+        passes: float = Field(
+            default=measured("flash", "passes"),
+            gt=0,
+            lt=1,
+            description="correlation from which it is the screen's light",
+        )
+        fails: float = Field(
+            default=measured("flash", "fails"), ge=-1, lt=1, description="correlation up to which it is another light"
+        )
 
     parameters: Parameters
 
@@ -46,8 +56,7 @@ class FlashCheck(stage.Stage):
                 "Keep your face in the frame until the colours end.",
             )
             return Finding(CHECK, Outcome.UNSURE, reasons=(reason,), details=details)
-        answer = chromaticity(track, inside)
-        spread = float(answer.std(axis=0).max())
+        spread, lag, score = self.measure(track, challenge)
         details["spread"] = round(spread, 5)
         if spread < self.parameters.visible:
             reason = Reason(
@@ -56,11 +65,6 @@ class FlashCheck(stage.Stage):
                 "Go where it is less bright, turn up the brightness of the screen and come closer.",
             )
             return Finding(CHECK, Outcome.UNSURE, reasons=(reason,), details=details)
-        found = {
-            lag: correlation(answer, shown(challenge, track.at_ms[inside] - lag)) for lag in self.parameters.lags_ms
-        }
-        lag = max(found, key=lambda each: found[each])
-        score = found[lag]
         details |= {"lag_ms": lag, "correlation": round(score, 4)}
         if score >= self.parameters.passes:
             return Finding(CHECK, Outcome.PASS, score=score, details=details)
@@ -81,6 +85,16 @@ class FlashCheck(stage.Stage):
         return Finding(
             CHECK, Outcome.FAIL if failed else Outcome.UNSURE, score=score, reasons=(reason,), details=details
         )
+
+    def measure(self, track: Track, challenge: Challenge) -> tuple[float, float, float]:
+        """Spread of the face's colour, and delay in milliseconds and value of the best correlation."""
+        inside = track.between(challenge.flashes[0].at_ms, challenge.flashes[-1].until_ms)
+        answer = chromaticity(track, inside)
+        found = {
+            lag: correlation(answer, shown(challenge, track.at_ms[inside] - lag)) for lag in self.parameters.lags_ms
+        }
+        lag = max(found, key=lambda each: found[each])
+        return float(answer.std(axis=0).max()), lag, found[lag]
 
 
 def chromaticity(track: Track, frames: np.ndarray) -> Floats:

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from samebody import stage
 from samebody.attacks.injection_frames import FrameTraces
+from samebody.attacks.limits import measured
 from samebody.capture import perceptual
 from samebody.types import Finding, Outcome, Pixels, Reason
 
@@ -82,8 +83,16 @@ class InjectionCheck(stage.Stage):
         duplicates_hint: float = Field(default=0.2, gt=0, le=1, description="share of frames equal to the one before")
         duplicates_fail: float = Field(default=0.5, gt=0, le=1, description="share from which it is no live camera")
         jitter_ms: float = Field(default=0.05, ge=0, description="spread of the gaps between frames of a program")
-        still_noise: float = Field(default=0.02, ge=0, description="grey levels of noise that no sensor stays below")
-        noise_ratio: float = Field(default=4.0, gt=1, description="noise of one half of the recording over the other")
+        still_noise: float = Field(
+            default=measured("injection", "still_noise"),
+            ge=0,
+            description="grey levels of noise that no sensor stays below",
+        )
+        noise_ratio: float = Field(
+            default=measured("injection", "noise_ratio"),
+            gt=1,
+            description="noise of one half of the recording over the other",
+        )
         aspect: float = Field(default=0.03, gt=0, lt=1, description="difference of aspect between frames and camera")
         hints_fail: int = Field(default=3, ge=1, description="hints that together are a failure")
 

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from samebody import stage
 from samebody.attacks.active_track import Floats, Track
+from samebody.attacks.limits import measured
 from samebody.face.pose import POSE_POINTS
 from samebody.face.topology import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS
 from samebody.types import Finding, Outcome, Reason
@@ -26,12 +27,12 @@ class ParallaxCheck(stage.Stage):
     """Fits planes to turned views of the rigid points."""
 
     class Parameters(stage.Stage.Parameters):
-        """When a view is turned enough, and how much relief a head has."""
+        """When a view is turned enough, and how much relief a head has (``benchmarks.active_rating limits``)."""
 
         turned_degrees: float = Field(default=10, gt=0, le=60, description="least yaw between the two views")
         views: int = Field(default=3, ge=1, le=20, description="most turned views of each side that are fitted")
-        flat: float = Field(default=0.12, ge=0, description="relief up to which it is a flat picture")
-        solid: float = Field(default=0.16, ge=0, description="relief from which it is a head")
+        flat: float = Field(default=measured("parallax", "flat"), ge=0, description="relief up to which it is flat")
+        solid: float = Field(default=measured("parallax", "solid"), ge=0, description="relief from which it is a head")
 
     parameters: Parameters
 
