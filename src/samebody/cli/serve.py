@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from samebody.cli.store_common import key_file_of, opened, store_options
+from samebody.cli.store_common import galleries_of, key_file_of, opened, store_options
 
 if TYPE_CHECKING:
     from samebody.store.store import Store
@@ -62,7 +62,7 @@ def command(
         with opened(where, media, key_file, old_keys) as store:
             _run_role(store, where, role, host, port, public_url)
         return
-    from samebody.service.processes import Supervisor, child_command, on_signals
+    from samebody.service.processes import Supervisor, on_signals
     from samebody.service.settings import load_service_settings
     from samebody.service.setup import prepare
 
@@ -74,21 +74,35 @@ def command(
         click.echo(f"Admin key (shown this once): {made.admin_key}")
     if role == "prepare":
         return
-    options = [
-        "--store",
-        where,
-        *(("--media", media) if media else ()),
-        *(("--key-file", str(key_file)) if key_file else ()),
-    ]
-    options += [part for path in old_keys for part in ("--old-key-file", str(path))]
-    options += ["--log-format", log_format, "--host", host, "--port", str(port), "--public-url", public_url]
     count = workers if workers is not None else max(1, len(os.sched_getaffinity(0)))
-    commands = {"api": child_command("api", options), "housekeeper": child_command("housekeeper", options)}
-    commands |= {f"worker {number}": child_command("worker", options) for number in range(1, count + 1)}
-    supervisor = Supervisor(commands)
+    commands, environment = children(
+        where, media, key_file, old_keys, log_format=log_format, host=host, port=port, public_url=public_url,
+        workers=count,
+    )  # fmt: skip
+    supervisor = Supervisor(commands, environment)
     click.echo(f"samebody serves {public_url}/v1 with {count} workers; Ctrl-C ends it.")
     with on_signals(supervisor.stop):
         supervisor.run()
+
+
+def children(
+    where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], *, log_format: str, host: str,
+    port: int, public_url: str, workers: int,
+) -> tuple[dict[str, list[str]], dict[str, str]]:  # fmt: skip
+    """The command line of each child by name, and their environment.
+
+    Store and media travel in the environment: their addresses may hold passwords, and command lines are public on the
+    machine.
+    """
+    from samebody.service.processes import child_command
+
+    options = ["--key-file", str(key_file)] if key_file else []
+    options += [part for path in old_keys for part in ("--old-key-file", str(path))]
+    options += ["--log-format", log_format, "--host", host, "--port", str(port), "--public-url", public_url]
+    commands = {"api": child_command("api", options), "housekeeper": child_command("housekeeper", options)}
+    commands |= {f"worker {number}": child_command("worker", options) for number in range(1, workers + 1)}
+    environment = {**os.environ, "SAMEBODY_STORE": where, **({"SAMEBODY_MEDIA": media} if media else {})}
+    return commands, environment
 
 
 def _key_file(where: str, given: Path | None) -> Path | None:
@@ -111,8 +125,7 @@ def _run_role(store: Store, where: str, role: str, host: str, port: int, public_
     from samebody.service.processes import run_housekeeper, run_worker
     from samebody.service.settings import load_service_settings
 
-    galleries = None if "://" in where or os.environ.get("SAMEBODY_SERVICE_GALLERIES") else Path(where) / "galleries"
-    settings = load_service_settings(public_url=public_url, galleries=galleries)
+    settings = load_service_settings(public_url=public_url, galleries=galleries_of(where))
     if settings.traces:
         from samebody import tracing
 

@@ -58,6 +58,20 @@ def opened(
     return Store.open(where, media=media, master=master, create=create, wake=os.environ.get("SAMEBODY_WAKE"))
 
 
+def galleries_of(where: str) -> Path | None:
+    """Where the galleries of a store lie when no setting names them: in its folder; None for a database elsewhere."""
+    return None if "://" in where or os.environ.get("SAMEBODY_SERVICE_GALLERIES") else Path(where) / "galleries"
+
+
+def with_galleries(store: Store, where: str) -> Store:
+    """The store, whose erasures reach its galleries."""
+    from samebody.service.galleries import Galleries
+    from samebody.service.settings import load_service_settings
+
+    Galleries(store, load_service_settings(galleries=galleries_of(where)).galleries)
+    return store
+
+
 def actor() -> str:
     """Who asks, for the audit log: the account of the operating system."""
     import getpass

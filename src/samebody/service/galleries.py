@@ -1,7 +1,8 @@
-"""Galleries of the service: sealed by a key of their own, opened when first used, one writer for each.
+"""Galleries of the service: sealed by a key of their own, read at will, written by one process at a time for moments.
 
-The table says which galleries there are; their records lie in folders, in the search room's format.
-Plain galleries are never opened here.
+The table says which galleries there are; their records lie in folders, in the search room's format. A process keeps a
+gallery open for reading and takes the writer's lock for one step only, so that several processes of the API and the
+housekeeper, who erases people, get at it. Plain galleries are never opened here.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,25 +22,33 @@ from sqlalchemy.orm import Session
 
 from samebody.errors import EmbeddingSpaceMismatchError
 from samebody.models import ModelRecord
-from samebody.search.gallery import Enrolment, Gallery
+from samebody.search.gallery import Enrolment, Gallery, Tuning
+from samebody.search.gallery.errors import GalleryLockedError, GalleryNotFoundError
 from samebody.search.identify import Identification, SearchPolicy
 from samebody.search.session import Session as SearchSession
 from samebody.search.types import Layout, Probes
+from samebody.service.errors import BusyError
 from samebody.store.errors import ExistsError, NotFoundError, StoreConfigError
 from samebody.store.ids import new_id, require_name
 from samebody.store.schema import GalleryRow, ReferenceRow
 from samebody.store.store import Store
 from samebody.types import Template
 
+LOCK_SECONDS = 5.0
+"""How long to wait for another writer; a writer holds a gallery for one step, or while it is compacted."""
+TUNING = Tuning(log_bytes=8 << 20)
+"""A short log: it is read whenever a writer opens the gallery."""
+
 
 @dataclass(slots=True)
 class _Open:
     gallery: Gallery
+    key_id: str
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Galleries:
-    """The galleries of all tenants.
+    """The galleries of all tenants. Once made, every erasure of the store reaches them.
 
     Args:
         folder: where their files lie; None when the service was given none (a store in a database elsewhere).
@@ -46,6 +56,7 @@ class Galleries:
 
     def __init__(self, store: Store, folder: Path | None) -> None:
         self._store, self._folder = store, folder
+        store.elsewhere[:] = [*(each for each in store.elsewhere if not isinstance(each, Galleries)), self]
         self._open: dict[tuple[str, str], _Open] = {}
         self._lock = threading.Lock()
 
@@ -66,7 +77,7 @@ class Galleries:
             layout = Layout("vector", space, record.embedding_output.dimensions)
             if path.exists():  # the row of an earlier try was never committed, and its key is gone
                 shutil.rmtree(path)
-            Gallery.create(path, layouts=[layout], key=key.secret, tenant=tenant).close()
+            Gallery.create(path, layouts=[layout], key=key.secret, tenant=tenant, tuning=TUNING).close()
             row = {"tenant": tenant, "id": gallery_id, "modality": "face", "space": space, "location": path.name}
             tx.execute(insert(GalleryRow).values(**row, key_id=key.id, created=store.clock()))
             store.audit.append(tx, tenant, actor, "gallery.created", "gallery", gallery_id, space=space)
@@ -114,7 +125,7 @@ class Galleries:
 
     def size(self, tenant: str, gallery_id: str) -> int:
         """How many references it holds."""
-        with self._writing(tenant, gallery_id) as gallery:
+        with self._reading(tenant, gallery_id) as gallery:
             return sum(each.records for each in gallery.stats().modalities)
 
     def enrol(self, tenant: str, gallery_id: str, subject_id: str, template: Template, *, request: str) -> None:
@@ -127,15 +138,38 @@ class Galleries:
             gallery.enrol([Enrolment(subject_id, template)], request_id=request)
 
     def remove(self, tenant: str, gallery_id: str, subject_id: str) -> int:
-        """Delete the references of a subject for good; returns how many there were."""
+        """Delete the references of a subject for good; returns how many there were. :meth:`tidy` takes the bytes."""
         with self._writing(tenant, gallery_id) as gallery:
             return gallery.delete(subject_id)
 
-    def remove_everywhere(self, tenant: str, subject_id: str) -> int:
-        """Delete the references of a subject in every gallery of the tenant."""
+    def forget(self, tenant: str, subject_id: str) -> int:
+        """Delete the references of a subject in every gallery of the tenant; part of every erasure.
+
+        Raises:
+            BusyError: one is being written to.
+            StoreConfigError, GalleryNotFoundError, GalleryCorruptError: one cannot be reached; nothing is erased then.
+        """
         with self._store.read() as tx:
             names = [row.id for row in self.of_tenant(tx, tenant)]
-        return sum(self.remove(tenant, name, subject_id) for name in names)
+        count = 0
+        for name in names:
+            with contextlib.suppress(NotFoundError):  # deleted meanwhile
+                count += self.remove(tenant, name, subject_id)
+        return count
+
+    def tidy(self) -> int:
+        """Remove the bytes of deleted references from every gallery; how many references. One in use waits."""
+        with self._store.read() as tx:
+            rows = [(row.tenant, row.id) for row in tx.scalars(select(GalleryRow))]
+        count = 0
+        for tenant, name in rows:
+            with contextlib.suppress(NotFoundError, GalleryNotFoundError, BusyError):
+                with self._reading(tenant, name) as gallery:
+                    dead = sum(each.dead for each in gallery.stats().modalities)
+                if dead:
+                    with self._writing(tenant, name) as gallery:
+                        count += gallery.compact().removed
+        return count
 
     def identify(
         self, tenant: str, gallery_id: str, template: Template, policy: SearchPolicy, *, threads: int | None = None
@@ -145,7 +179,7 @@ class Galleries:
         Raises:
             EmbeddingSpaceMismatchError.
         """
-        with self._writing(tenant, gallery_id) as gallery:
+        with self._reading(tenant, gallery_id) as gallery:
             (layout,) = gallery.layouts
             if layout.space != template.space.digest:
                 raise EmbeddingSpaceMismatchError("the gallery was made with another model.", hint="Re-embed it first.")
@@ -163,22 +197,51 @@ class Galleries:
             self._open.clear()
 
     @contextlib.contextmanager
-    def _writing(self, tenant: str, gallery_id: str) -> Iterator[Gallery]:
-        """The gallery, for one caller at a time.
+    def _reading(self, tenant: str, gallery_id: str) -> Iterator[Gallery]:
+        """The gallery as it is now, for one caller at a time.
 
         Raises:
-            NotFoundError, GalleryLockedError: another process has it.
+            NotFoundError.
         """
         with self._lock:
+            key_id, key = self._key(tenant, gallery_id)
             held = self._open.get((tenant, gallery_id))
+            if held is not None and held.key_id != key_id:  # another gallery took the name
+                held.gallery.close()
+                held = None
             if held is None:
-                with self._store.read() as tx:
-                    row = self.row(tx, tenant, gallery_id)
-                    key = self._store.keys.open(tx, tenant, row.key_id).secret
-                held = _Open(Gallery.open(self._path(tenant, gallery_id), key=key, mode="w"))
+                path = self._path(tenant, gallery_id)
+                held = _Open(Gallery.open(path, key=key, mode="r", tuning=TUNING), key_id)
                 self._open[(tenant, gallery_id)] = held
         with held.lock:
+            held.gallery.refresh()
             yield held.gallery
+
+    @contextlib.contextmanager
+    def _writing(self, tenant: str, gallery_id: str) -> Iterator[Gallery]:
+        """The gallery, for the one writer of all processes.
+
+        Raises:
+            NotFoundError.
+            BusyError: another writer holds it for longer than :data:`LOCK_SECONDS`.
+        """
+        _, key = self._key(tenant, gallery_id)
+        path, deadline = self._path(tenant, gallery_id), time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                gallery = Gallery.open(path, key=key, mode="w", tuning=TUNING)
+                break
+            except GalleryLockedError:
+                if time.monotonic() >= deadline:
+                    raise BusyError("the gallery is being written to.", hint="Try again in a moment.") from None
+                time.sleep(0.02)
+        with gallery:
+            yield gallery
+
+    def _key(self, tenant: str, gallery_id: str) -> tuple[str, bytes]:
+        with self._store.read() as tx:
+            row = self.row(tx, tenant, gallery_id)
+            return row.key_id, self._store.keys.open(tx, tenant, row.key_id).secret
 
     def _path(self, tenant: str, gallery_id: str) -> Path:
         if self._folder is None:

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from sqlalchemy import insert, select, update
@@ -15,14 +15,35 @@ from sqlalchemy.orm import Session
 
 from samebody.store.errors import InvalidValueError, KeyDestroyedError, NotFoundError
 from samebody.store.ids import new_id, require_name
+from samebody.store.locks import hold_cases, hold_subject
 from samebody.store.redaction import redact_case
-from samebody.store.schema import CaseRow, ConsentRow, MediaRow, ReferenceRow, SessionRow, SubjectRow
+from samebody.store.schema import (
+    AuditEventRow,
+    CaseRow,
+    ConsentRow,
+    MediaRow,
+    ReferenceRow,
+    SessionRow,
+    SubjectRow,
+)
 from samebody.store.sessions import view as session_view
 from samebody.store.vault import view as media_view
 from samebody.types import Template
 
 if TYPE_CHECKING:
     from samebody.store.store import Store
+
+
+class Elsewhere(Protocol):
+    """A place outside this room that holds something of people, such as the galleries on disk."""
+
+    def forget(self, tenant: str, subject_id: str) -> int:
+        """Take a person out, so that nothing finds them any more; how many references there were."""
+        ...
+
+    def tidy(self) -> int:
+        """Remove from the disk what was taken out; how many references."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +115,9 @@ class People:
         if external_id is not None and not 0 < len(external_id) <= 200:
             raise InvalidValueError("the integrator's name of a subject has 1 to 200 characters.")
         with store.write() as tx:
+            if external_id is not None:
+                hold_subject(tx, tenant, external_id=external_id)
+            hold_cases(tx, tenant, [case_id])
             case = tx.get(CaseRow, (tenant, case_id))
             if case is None:
                 raise NotFoundError("there is no such case.")
@@ -184,24 +208,33 @@ class People:
     def erase(self, tenant: str, subject_id: str, *, actor: str, reason: str = "request") -> bool:
         """Erase a person: their key destroyed, templates and samples deleted, every case of theirs redacted.
 
-        What stays names nobody: the subject's own id, consents, verdicts' decisions, the audit log. Galleries on disk
-        are the search room's: delete the subject there too.
+        What stays names nobody: the subject's own id, consents, verdicts' decisions, the audit log. What holds them
+        elsewhere (:attr:`samebody.store.store.Store.elsewhere`) is told first: should the process die in between, the
+        person is still there to be erased again.
 
         Returns:
             False when they were erased before.
 
         Raises:
-            NotFoundError.
+            NotFoundError: nothing was erased. An error of a place elsewhere: they are not erased in the store yet.
         """
         store = self._store
+        with store.read() as tx:
+            if self.get(tx, tenant, subject_id).erased is not None:
+                return False
+        for place in store.elsewhere:
+            place.forget(tenant, subject_id)
         with store.write() as tx:
+            hold_subject(tx, tenant, subject_id=subject_id)
             row = tx.get(SubjectRow, (tenant, subject_id), populate_existing=True)
             if row is None:
                 raise NotFoundError("there is no such subject.")
             if row.erased is not None:
                 return False
             destroyed = [row.key_id]
-            for case_id in list(tx.scalars(select(CaseRow.id).filter_by(tenant=tenant, subject_id=subject_id))):
+            cases = list(tx.scalars(select(CaseRow.id).filter_by(tenant=tenant, subject_id=subject_id)))
+            hold_cases(tx, tenant, cases)
+            for case_id in cases:
                 key_id = redact_case(store, tx, tenant, case_id, actor=actor, reason=reason)
                 destroyed += [] if key_id is None else [key_id]
             held = list(tx.scalars(select(MediaRow.id).filter_by(tenant=tenant, subject_id=subject_id)))
@@ -244,7 +277,10 @@ class People:
                 "consents": [asdict(each) for each in store.consents.of_subject(tx, tenant, subject_id)],
                 "cases": [self._case(tx, tenant, case) for case in cases],
                 "media": [asdict(media_view(row)) for row in media],
-                "references": [{"modality": each.modality, "space": each.space} for each in references],
+                "references": [
+                    {"modality": each.modality, "space": each.space, "gallery": each.gallery_id} for each in references
+                ],
+                "events": self._events(tx, tenant, subject_id, cases),
             }
         files = 1
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -272,6 +308,18 @@ class People:
         return subject_id
 
     @staticmethod
+    def _events(tx: Session, tenant: str, subject_id: str, cases: Sequence[CaseRow]) -> list[dict[str, Any]]:
+        """What the audit log says was done with the person: when, what, by whom."""
+        ids = [case.id for case in cases]
+        sessions = tx.scalars(select(SessionRow.id).where(SessionRow.tenant == tenant, SessionRow.case_id.in_(ids)))
+        objects = [subject_id, *ids, *sessions]
+        query = select(AuditEventRow).where(AuditEventRow.tenant == tenant, AuditEventRow.object.in_(objects))
+        return [
+            {"at": row.at, "actor": row.actor, "action": row.action, "kind": row.kind, "object": row.object}
+            for row in tx.scalars(query.order_by(AuditEventRow.sequence))
+        ]
+
+    @staticmethod
     def _media(tx: Session, tenant: str, subject_id: str, cases: list[str]) -> list[MediaRow]:
         query = (
             select(MediaRow)
@@ -293,6 +341,11 @@ class People:
             "session": None if session is None else asdict(session_view(session)),
             "metadata": store.sessions.metadata(tx, tenant, session.id) if readable and session is not None else {},
             "verdicts": [asdict(each) for each in store.verdicts.of_case(tx, tenant, case.id)],
+            "opinions": [asdict(each) for each in store.reviews.of_case(tx, tenant, case.id)],
+            "labels": [
+                {"name": each.name, "value": each.value, "media_id": each.media_id, "created": each.created}
+                for each in store.reviews.labels(tx, tenant, case.id)
+            ],
         }
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from samebody.store.lifecycle import Event, State, is_final
+from samebody.store.locks import hold_cases
 from samebody.store.schema import CaseRow, MediaRow, OutboxRow, ReviewRow, SessionRow, VerdictRow
 
 if TYPE_CHECKING:
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
 def delete_media(store: Store, tx: Session, tenant: str, case_id: str, *, actor: str, reason: str) -> int:
     """Delete the samples that only the case holds; those that a subject was enrolled with stay with the subject.
 
+    The perceptual hashes of those that stay go too: they serve to find replays among recent cases and nothing else.
+
     Returns:
         How many were deleted.
     """
     held = select(MediaRow.id).filter_by(tenant=tenant, case_id=case_id, subject_id=None)
     count = store.vault.discard(tx, tenant, list(tx.scalars(held)))
+    tx.execute(update(MediaRow).filter_by(tenant=tenant, case_id=case_id).values(sealed_hash=None))
     tx.execute(
         update(CaseRow)
         .where(CaseRow.tenant == tenant, CaseRow.id == case_id, CaseRow.media_deleted.is_(None))
@@ -38,6 +42,7 @@ def redact_case(store: Store, tx: Session, tenant: str, case_id: str, *, actor: 
         The id of the key that was destroyed; None when the case was redacted before. After the commit the caller marks
         the key as erased and collects the garbage.
     """
+    hold_cases(tx, tenant, [case_id])
     case = tx.get(CaseRow, (tenant, case_id), populate_existing=True)
     if case is None or case.redacted is not None:
         return None

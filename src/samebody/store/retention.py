@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, or_, select
 
+from samebody.errors import SamebodyError
 from samebody.store.database import changed_rows
 from samebody.store.errors import ConflictError, IllegalTransitionError
 from samebody.store.lifecycle import Event, State
@@ -15,6 +17,8 @@ from samebody.store.schema import CaseRow, ConsentRow, IdempotencyRow, SessionRo
 
 if TYPE_CHECKING:
     from samebody.store.store import Store
+
+logger = logging.getLogger(__name__)
 
 _ACTOR = "system"
 _WAITING = (State.CREATED.value, State.COLLECTING.value, State.RETRY.value)
@@ -33,6 +37,7 @@ class Swept:
     files_deleted: int = 0
     orphans_deleted: int = 0
     logins_deleted: int = 0
+    references_removed: int = 0
 
 
 class Janitor:
@@ -57,6 +62,7 @@ class Janitor:
         cases = self._redact_cases()
         subjects = self._erase_subjects()
         answers = self._delete_answers()
+        tidied = self._tidy()
         files = self._store.vault.collect_garbage()
         lost = self._store.vault.collect_orphans() if orphans else 0
         logins = self._forget_logins()
@@ -66,7 +72,7 @@ class Janitor:
                 self._store.audit.checkpoint(tx, tenant)
         if media or cases or subjects:
             self._store.database.checkpoint()
-        return Swept(expired, media, cases, subjects, answers, files, lost, logins)
+        return Swept(expired, media, cases, subjects, answers, files, lost, logins, tidied)
 
     def _expire_sessions(self) -> int:
         store, now, count = self._store, self._store.clock(), 0
@@ -160,8 +166,20 @@ class Janitor:
             due = tx.execute(query).all()
         for tenant, subject_id, expires in due:
             reason = "retention.subject" if expires is not None and expires <= now else "consent.ended"
-            store.people.erase(tenant, subject_id, actor=_ACTOR, reason=reason)
-            count += 1
+            try:
+                store.people.erase(tenant, subject_id, actor=_ACTOR, reason=reason)
+                count += 1
+            except SamebodyError as error:  # a gallery that cannot be written must not keep others from being erased
+                logger.error("a person could not be erased, the next sweep tries again: %s", error.code)
+        return count
+
+    def _tidy(self) -> int:
+        count = 0
+        for place in self._store.elsewhere:
+            try:
+                count += place.tidy()
+            except SamebodyError as error:
+                logger.error("what was erased could not be removed from the disk yet: %s", error.code)
         return count
 
     def _forget_logins(self) -> int:

@@ -23,7 +23,7 @@ from samebody.store.lifecycle import Limits
 from samebody.store.live_models import LiveModels
 from samebody.store.logins import Logins
 from samebody.store.master import Keyring, MasterKey, from_environment
-from samebody.store.people import People
+from samebody.store.people import Elsewhere, People
 from samebody.store.policies import Policies
 from samebody.store.retention import Janitor
 from samebody.store.reviews import Reviews
@@ -48,6 +48,9 @@ class Store:
         blobs: sealed files.
         clock: the time now; tests set it.
         limits: of sessions; a tenant may set its own (:mod:`samebody.store.settings`).
+
+    Attributes:
+        elsewhere: what else holds something of people: galleries, when the service runs. Erasure reaches it first.
     """
 
     def __init__(
@@ -62,13 +65,16 @@ class Store:
     ) -> None:
         self.database, self.blobs, self.clock, self.limits = database, blobs, clock, limits or Limits()
         self.wake: Wake = wake or NoWake()
+        self.elsewhere: list[Elsewhere] = []
         self.keys = Keys(keyring, clock)
         self.audit = AuditLog(self.keys, clock)
         self.policies = Policies(self.audit, clock)
         self.live_models = LiveModels(self.audit, clock)
         self.tenants = Tenants(self.keys, self.audit, clock)
         self.settings = SettingsOfTenants(self.audit, clock)
-        self.sessions = Sessions(self.keys, self.audit, self.policies, self.settings, clock, self.limits, wake=self.wake)
+        self.sessions = Sessions(
+            self.keys, self.audit, self.policies, self.settings, clock, self.limits, wake=self.wake
+        )
         self.consents = Consents(self.audit, self.sessions, clock)
         self.vault = Vault(database, self.keys, blobs, self.sessions, clock)
         self.verdicts = Verdicts(self.keys, clock)
@@ -124,9 +130,7 @@ class Store:
         except BaseException:
             database.close()
             raise
-        return cls(
-            database, keyring, open_blobs(media), clock=clock, limits=limits, wake=open_wake(wake, database)
-        )
+        return cls(database, keyring, open_blobs(media), clock=clock, limits=limits, wake=open_wake(wake, database))
 
     @cached_property
     def people(self) -> People:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session as Tx
 
 from samebody.capture import decode_image
+from samebody.search.gallery.errors import GalleryCorruptError, GalleryNotFoundError
 from samebody.search.identify import SearchPolicy
 from samebody.service import schemas, views
 from samebody.service.access import Caller, needs
@@ -21,7 +22,7 @@ from samebody.service.pages import Cursor, Limit, page, position
 from samebody.service.routes.checks import Picture
 from samebody.service.state import Service, service_of
 from samebody.service.work import SELFIE
-from samebody.store.errors import IllegalTransitionError, NotFoundError
+from samebody.store.errors import IllegalTransitionError, KeyDestroyedError, NotFoundError
 from samebody.store.lifecycle import State
 from samebody.store.people import NewReference, SubjectView
 from samebody.store.schema import CaseRow, GalleryRow, ReferenceRow, SubjectRow
@@ -170,10 +171,6 @@ def export_subject(request: Request, subject_id: str, who: Annotated[Caller, nee
 def erase_subject(request: Request, subject_id: str, who: Annotated[Caller, needs("subjects:write")]) -> dict[str, Any]:
     """Erase a person: their key, samples, templates, cases, and their references in every gallery."""
     service = service_of(request)
-    with service.store.read() as tx:
-        service.store.people.get(tx, who.tenant, subject_id)
-    # galleries first: should the process die in between, the person is still there to be erased again
-    service.galleries.remove_everywhere(who.tenant, subject_id)
     service.store.people.erase(who.tenant, subject_id, actor=who.actor)
     with service.store.read() as tx:
         return _subject(service.store.people.get(tx, who.tenant, subject_id))
@@ -213,7 +210,10 @@ def delete_gallery(
 ) -> dict[str, Any]:
     """Destroy a gallery, key and files; subjects stay."""
     service = service_of(request)
-    count = service.galleries.size(who.tenant, gallery_id)
+    try:
+        count = service.galleries.size(who.tenant, gallery_id)
+    except (GalleryNotFoundError, GalleryCorruptError):
+        count = 0  # its files are lost; the key and the rest of it still go
     service.galleries.delete(who.tenant, gallery_id, actor=who.actor)
     return {"references": count}
 
@@ -258,6 +258,11 @@ def enrol(
             media_ids=[selfie],
         )
         service.galleries.enrol(who.tenant, gallery_id, person.id, template, request=session.case_id)
+        with store.read() as tx:
+            person = store.people.get(tx, who.tenant, person.id)
+        if person.erased is not None:  # between the two steps above
+            service.galleries.forget(who.tenant, person.id)
+            raise KeyDestroyedError("the person was erased meanwhile.", hint="Enrol from a new session.")
         return {"outcome": "enrolled", "subject": _subject(person), "search": search}
 
     return once.outside(who, 200, work)
