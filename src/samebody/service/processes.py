@@ -22,6 +22,7 @@ from samebody.config import Settings
 from samebody.errors import SamebodyError
 from samebody.jobs import Deliveries, Queue, Worker
 from samebody.jobs.worker import worker_name
+from samebody.operate.watch import watch_daily
 from samebody.service.galleries import Galleries
 from samebody.service.insight import Insight
 from samebody.service.settings import ServiceSettings
@@ -167,6 +168,7 @@ def run_housekeeper(store: Store, settings: ServiceSettings) -> None:
         if time.monotonic() - swept >= settings.sweep_seconds:
             swept = time.monotonic()
             store.janitor.sweep()
+            watch_daily(store)
         return deliveries.fan_out()
 
     with on_signals(stop.set), contextlib.closing(sender):
