@@ -13,7 +13,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from samebody.decide.errors import PolicyInvalidError
-from samebody.errors import InputError, ResourceError, SamebodyError, UsageError
+from samebody.errors import InputError, NotMeasuredError, ResourceError, SamebodyError, UsageError
+from samebody.operate.errors import GuardRailError, NothingToDoError
 from samebody.service import errors as own
 from samebody.store import errors as store
 
@@ -35,6 +36,9 @@ _STATUS: tuple[tuple[type[SamebodyError], int], ...] = (
     (store.KeyDestroyedError, 410),
     (own.BodyTooLargeError, 413),
     (PolicyInvalidError, 422),
+    (NotMeasuredError, 422),
+    (GuardRailError, 409),
+    (NothingToDoError, 409),
     (own.RateLimitedError, 429),
     (store.StoreUnavailableError, 503),
     (InputError, 422),
@@ -89,7 +93,7 @@ def of_error(request_id: str, error: SamebodyError) -> JSONResponse:
     headers: dict[str, str] = {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, own.RateLimitedError):
+    if isinstance(error, own.RateLimitedError | store.StillRunningError):
         headers["Retry-After"] = str(max(1, math.ceil(error.wait)))
     elif status == 503:
         headers["Retry-After"] = "2"
@@ -108,8 +112,12 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        # what was sent is never repeated: it may be what must not be told
-        found = [{"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors()]
+        # what was sent is never repeated, names of fields that the API does not have neither
+        known = _names(request.app)
+        found = [
+            {"where": ".".join(_place(part, known) for part in each["loc"]), "what": _said(each)}
+            for each in error.errors()[:MOST_MISTAKES]
+        ]
         return problem(
             request_id_of(request), 422, "request.invalid", "The request has not the form the API describes.",
             errors=found,
@@ -130,6 +138,35 @@ def install(app: FastAPI) -> None:
             request_id_of(request), 500, "internal",
             "Something went wrong on our side; tell its operator the request id.",
         )  # fmt: skip
+
+
+MOST_MISTAKES = 20
+"""Of a request's form that are told at once."""
+_SECTIONS = frozenset({"body", "query", "path", "header", "cookie"})
+
+
+def _names(app: FastAPI) -> frozenset[str]:
+    """Every name of a field or parameter that the API describes."""
+    kept: frozenset[str] | None = getattr(app.state, "names", None)
+    if kept is None:
+        document = app.openapi()
+        schemas = document.get("components", {}).get("schemas", {}).values()
+        fields = {name for schema in schemas for name in schema.get("properties", {})}
+        operations = [each for path in document["paths"].values() for each in path.values()]
+        parameters = {each["name"] for operation in operations for each in operation.get("parameters", ())}
+        kept = app.state.names = frozenset(fields | parameters)
+    return kept
+
+
+def _place(part: str | int, known: frozenset[str]) -> str:
+    return str(part) if isinstance(part, int) or part in known or part in _SECTIONS else "(unknown)"
+
+
+def _said(mistake: Mapping[str, Any]) -> str:
+    """What is wrong; a message of our own validators or of the decoder may hold what was sent, that of pydantic not."""
+    if mistake["type"] == "json_invalid":
+        return "The body is no JSON."
+    return "The value is not allowed." if mistake["type"] in ("value_error", "assertion_error") else str(mistake["msg"])
 
 
 def request_id_of(request: Request) -> str:
