@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import uvicorn
 
+from benchmarks.service_load.served import free_port
 from samebody.jobs import Queue
 from samebody.service.app import create_app
 from samebody.service.capture.pages import PAGE
 from samebody.store.verdicts import Conclusion
 from tests.service.conftest import Running
-from tests.service.test_serve import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
