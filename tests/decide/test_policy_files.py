@@ -38,9 +38,12 @@ def edited(*changes: tuple[str, str]) -> str:
 
 
 def test_the_bundled_policies_ask_for_what_their_names_say() -> None:
-    assert bundled_policies() == ("default", "no-liveness", "selfie-to-selfie", "strict") == _bundled()
+    assert (
+        bundled_policies() == ("active-liveness", "default", "no-liveness", "selfie-to-selfie", "strict") == _bundled()
+    )
     rules = {name: load_policy(name) for name in bundled_policies()}
     assert {name: policy.face_match.fmr for name, policy in rules.items()} == {
+        "active-liveness": 1e-4,
         "default": 1e-4,
         "no-liveness": 1e-4,
         "selfie-to-selfie": 1e-4,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from samebody.attacks.active import CHECKS, read_recording
+from samebody.attacks.active import CHECKS, ActiveLiveness, read_recording
 from samebody.config import load_settings
 from samebody.decide.load import parse_policy
 from samebody.decide.policy import is_known_check
@@ -20,6 +20,7 @@ from samebody.service.challenges import MOST_DRAWS, RECORDING, Challenges
 from samebody.service.evidence import Evidence
 from samebody.service.work import VerifySession
 from samebody.types import Outcome
+from tests.attacks.active_motion import perform
 from tests.service.conftest import Pictures, Running
 from tests.store.conftest import SetClock
 
@@ -57,6 +58,7 @@ def test_a_challenge_is_answered_once(service: Running) -> None:
     http, session = collecting(service)
     challenge = drawn(http, session)
     assert 3 <= len(challenge["steps"]) <= 5 and len(challenge["flashes"]) >= 6 and challenge["seconds"] == 90
+    assert challenge["frames_a_second"] >= 6 and challenge["most_frames"] == 300 and challenge["longer_side"] == 480
     kept = send(http, session, challenge["challenge"], device={"camera": "Front Camera", "width": 64, "height": 48})
     assert kept.status_code == 201 and kept.json()["role"] == RECORDING
     recording = read_recording(service.store.vault.read("local", kept.json()["id"]))
@@ -64,6 +66,50 @@ def test_a_challenge_is_answered_once(service: Running) -> None:
     assert len(recording.pictures) == 6 and recording.device["user_agent"] == "testclient"
     again = send(http, session, challenge["challenge"])
     assert (again.status_code, again.json()["code"]) == (409, "challenge.refused")
+
+
+def test_the_session_says_that_it_wants_a_challenge(service: Running) -> None:
+    http, plain = collecting(service)
+    assert http.get(f"/v1/sessions/{plain}").json()["challenge"] is None
+    http, session = collecting(service, "active-liveness")
+    assert http.get(f"/v1/sessions/{session}").json()["challenge"] == {"answered": False, "draws_left": MOST_DRAWS}
+    drawn(http, session)
+    challenge = drawn(http, session)["challenge"]
+    kept = send(http, session, challenge).json()
+    assert kept["draws_left"] == MOST_DRAWS - 2
+    standing = http.get(f"/v1/sessions/{session}").json()["challenge"]
+    assert standing == {"answered": True, "draws_left": MOST_DRAWS - 2}
+    service.client().cancel_session(session)
+    assert http.get(f"/v1/sessions/{session}").json()["challenge"] is None
+
+
+def test_frames_that_cannot_show_enough_are_doubted_by_their_times(service: Running) -> None:
+    http, session = collecting(service)
+    challenge = drawn(http, session)
+    end = challenge["flashes"][-1]["at_ms"] + challenge["flashes"][-1]["for_ms"]
+    picture = frames(1)[0]["picture"]
+    for gap, code in ((120, None), (700, "attacks.timing_sparse")):
+        shown = [{"at_ms": float(at), "picture": picture} for at in range(0, end, gap)]
+        answer = send(http, session, challenge["challenge"], shown).json()
+        assert [each["code"] for each in answer["doubts"]] == ([code] if code else []), gap
+        assert all(each["advice"] for each in answer["doubts"])
+        challenge = drawn(http, session)
+        end = challenge["flashes"][-1]["at_ms"] + challenge["flashes"][-1]["for_ms"]
+    early = send(http, session, challenge["challenge"]).json()
+    assert [each["code"] for each in early["doubts"]] == ["attacks.timing_incomplete"]
+
+
+def test_colours_that_were_declined_are_not_judged(service: Running) -> None:
+    http, session = collecting(service)
+    kept = send(http, session, drawn(http, session)["challenge"], device={"colours": False}).json()
+    recording = read_recording(service.store.vault.read("local", kept["id"]))
+    assert recording.device["colours"] is False
+    judged = {each.check: each for each in ActiveLiveness(FaceAnalyser()).judge(
+        perform(recording.challenge), recording.challenge, declined=True
+    )}  # fmt: skip
+    flash = judged["selfie.liveness.flash"]
+    assert flash.outcome is Outcome.NOT_RUN and flash.reasons[0].code == "attacks.flash_declined"
+    assert judged["selfie.liveness.pose"].outcome is Outcome.PASS
 
 
 def test_the_same_request_is_answered_again(service: Running) -> None:
