@@ -28,12 +28,13 @@ ASKED = 0.8
 AHEAD = 3
 """Sessions a worker that wait beside the one it has in hand, so that it never waits."""
 CLIENTS = 2
+FEWEST = 4
 
 
 def rate(times: Sequence[float]) -> float:
     """Conclusions a second: those after the first, over the time they took."""
     ordered = sorted(times)
-    if len(ordered) < 3:
+    if len(ordered) < FEWEST - 1:
         raise ValueError(f"{len(ordered)} conclusions are too few for a rate; measure longer.")
     return (len(ordered) - 1) / (ordered[-1] - ordered[0])
 
@@ -103,7 +104,7 @@ def _work_alone(pipe: Connection, selfie: bytes, document: bytes) -> None:
         except EOFError:
             return
         times = []
-        while time.time() < until:
+        while time.time() < until or len(times) < FEWEST // 2:
             times.append(once())
         pipe.send(times)
 
@@ -135,8 +136,12 @@ class Feeder:
             running = [pool.submit(client) for _ in range(CLIENTS)]
             while waiting(api) < self._served.workers and not any(each.done() for each in running):
                 time.sleep(0.05)
-            begun = time.time()
-            over.wait(seconds)
+            begun, before = time.time(), self._done(api, made)
+            # a machine that is busy with other things gets the time for the fewest that a rate needs
+            while time.time() < begun + seconds or (
+                self._done(api, made) < before + FEWEST and time.time() < begun + 20 * seconds
+            ):
+                time.sleep(min(0.5, seconds))
             over.set()
             for each in running:
                 each.result()
@@ -149,6 +154,10 @@ class Feeder:
                 assert found["state"] == "accepted", found
                 times.append(datetime.fromisoformat(found["changed"]).timestamp())
         return rate([each for each in times if begun <= each <= ended])
+
+    @staticmethod
+    def _done(api: Any, made: Sequence[str]) -> int:
+        return len(made) - waiting(api) - working(api)
 
 
 def waiting(api: Any) -> int:

@@ -15,6 +15,8 @@ import httpx
 from samebody.service.client.errors import ApiError
 
 Query = Mapping[str, Any]
+OWN_WAIT = 5.0
+"""Seconds at most between two tries when the service did not say how long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class _Base:
         again = answer is None or answer.status_code in (429, 503) or (answer.status_code == 409 and asked != "")
         if tried >= self._retries or not again:
             return None
-        wait = float(asked) if asked.isascii() and asked.isdigit() else 0.2 * 2.0**tried
+        wait = float(asked) if asked.isascii() and asked.isdigit() else min(OWN_WAIT, 0.2 * 2.0**tried)
         return wait if wait <= self._longest else None
 
     @staticmethod
