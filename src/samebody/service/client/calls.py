@@ -16,6 +16,19 @@ class Alive(TypedDict):
     status: str
 
 
+class AnsweredChallenge(TypedDict):
+    """A recording as it was taken in, and whether doing another challenge helps."""
+
+    id: str
+    role: str
+    content_type: str
+    size: int
+    attempt: int
+    created: str
+    doubts: list[Doubt]
+    draws_left: int
+
+
 class AuditEvent(TypedDict):
     """One entry of the audit log."""
 
@@ -48,6 +61,13 @@ class Candidate(TypedDict):
     reasons: list[dict[str, str]]
 
 
+class ChallengeStanding(TypedDict):
+    """The policy asks for active liveness: a challenge should be drawn and answered before the session is submitted."""
+
+    answered: bool
+    draws_left: int
+
+
 class ChallengeView(TypedDict):
     """What the person is asked; the start is when the page begins to show it."""
 
@@ -55,6 +75,9 @@ class ChallengeView(TypedDict):
     steps: list[Prompt]
     flashes: list[FlashView]
     seconds: int
+    frames_a_second: int
+    most_frames: int
+    longer_side: int
 
 
 class Check(TypedDict):
@@ -105,7 +128,7 @@ class CreatedSession(TypedDict):
 
     id: str
     case_id: str
-    state: str
+    state: State
     reason: str
     attempt: int
     version: int
@@ -150,6 +173,27 @@ class DocumentChecked(TypedDict):
     reading: dict[str, Any]
 
 
+class Doubt(TypedDict):
+    """Why the frames cannot show enough."""
+
+    code: str
+    message: str
+    advice: str
+
+
+class EffectiveSettings(TypedDict):
+    """What counts now."""
+
+    submissions: int
+    session_minutes: float
+    retry_minutes: float
+    token_minutes: int
+    link_seconds: int
+    rate: float
+    longest_media_days: float | None
+    longest_case_days: float | None
+
+
 class Endpoint(TypedDict):
     """An endpoint."""
 
@@ -160,10 +204,11 @@ class Endpoint(TypedDict):
     disabled: str | None
 
 
-class EndpointList(TypedDict):
-    """The endpoints of a tenant."""
+class EndpointPage(TypedDict):
+    """Endpoints of a tenant, oldest first."""
 
     items: list[Endpoint]
+    next: str | None
 
 
 class EndpointSecret(TypedDict):
@@ -219,10 +264,11 @@ class GalleryView(TypedDict):
     created: str
 
 
-class KeyList(TypedDict):
-    """The keys of a tenant."""
+class KeyPage(TypedDict):
+    """Keys of a tenant, oldest first."""
 
     items: list[KeyView]
+    next: str | None
 
 
 class KeySecret(TypedDict):
@@ -265,6 +311,21 @@ class Link(TypedDict):
     seconds: int
 
 
+class Live(TypedDict):
+    """The model that is live in a slot."""
+
+    slot: str
+    model_id: str
+    own: bool
+    changes: list[ModelChange]
+
+
+class LiveList(TypedDict):
+    """What is live for the tenant."""
+
+    items: list[Live]
+
+
 class Media(TypedDict):
     """A sample as it was taken in; its content is sealed."""
 
@@ -294,10 +355,33 @@ class Model(TypedDict):
     installed: bool
 
 
+class ModelChange(TypedDict):
+    """One change of the live model."""
+
+    number: int
+    model_id: str
+    sha256: str
+    kind: str
+    reason: str
+    author: str
+    created: str
+
+
 class ModelList(TypedDict):
     """The models this service knows."""
 
     items: list[Model]
+
+
+class OperatorSettings(TypedDict):
+    """What only the operator of the service may set."""
+
+    private_webhooks: bool
+    rate: float
+    token_minutes: int
+    link_seconds: int
+    max_body: int
+    max_waiting: int
 
 
 class OpinionView(TypedDict):
@@ -309,6 +393,19 @@ class OpinionView(TypedDict):
     attempt: int
     created: str
     note: str | None
+
+
+class OwnSettings(TypedDict):
+    """What a tenant may set; null is not set: then the operator's (or the policy's) counts."""
+
+    submissions: int | None
+    session_minutes: int | None
+    retry_minutes: int | None
+    token_minutes: int | None
+    link_seconds: int | None
+    rate: int | None
+    longest_media_days: float | None
+    longest_case_days: float | None
 
 
 class Part(TypedDict):
@@ -329,6 +426,19 @@ class PolicyList(TypedDict):
     """The newest version of every policy."""
 
     items: list[PolicyView]
+
+
+class PolicyTrial(TypedDict):
+    """A candidate beside what is live."""
+
+    cases: int
+    left_out: int
+    changed: float | None
+    changed_interval: list[float] | None
+    moves: dict[str, int]
+    shifts: dict[str, ShiftView]
+    examples: list[str]
+    against: list[str]
 
 
 class PolicyView(TypedDict):
@@ -391,7 +501,7 @@ class Session(TypedDict):
 
     id: str
     case_id: str
-    state: str
+    state: State
     reason: str
     attempt: int
     version: int
@@ -409,7 +519,7 @@ class SessionDetail(TypedDict):
 
     id: str
     case_id: str
-    state: str
+    state: State
     reason: str
     attempt: int
     version: int
@@ -421,6 +531,8 @@ class SessionDetail(TypedDict):
     expires: str
     allowed: list[str]
     needs: list[str]
+    metadata: dict[str, Any] | None
+    challenge: ChallengeStanding | None
 
 
 class SessionPage(TypedDict):
@@ -428,6 +540,43 @@ class SessionPage(TypedDict):
 
     items: list[Session]
     next: str | None
+
+
+class SettingsView(TypedDict):
+    """The settings of a tenant."""
+
+    version: int
+    author: str | None
+    changed: str | None
+    settings: OwnSettings
+    effective: EffectiveSettings
+    operator: OperatorSettings
+
+
+class ShiftView(TypedDict):
+    """How much more often the candidate comes to a decision; the interval holds over the same cases."""
+
+    live: int
+    candidate: int
+    difference: float
+    low: float
+    high: float
+
+
+State = Literal[
+    "created",
+    "collecting",
+    "submitted",
+    "processing",
+    "retry",
+    "review",
+    "accepted",
+    "rejected",
+    "failed",
+    "cancelled",
+    "expired",
+    "redacted",
+]
 
 
 class Subject(TypedDict):
@@ -706,9 +855,9 @@ class Client(SyncTransport):
         frames: list[dict[str, Any]],
         device: dict[str, Any] | None = None,
         idempotency_key: str | None = None,
-    ) -> Media:
+    ) -> AnsweredChallenge:
         """Send the frames of a challenge: once, before it expires. They are judged with the session."""
-        found: Media = self._send(
+        found: AnsweredChallenge = self._send(
             Call(
                 "POST",
                 f"/v1/sessions/{session_id}/challenge/answer",
@@ -846,7 +995,7 @@ class Client(SyncTransport):
         return found
 
     def list_reviews(self, *, limit: int = 50, cursor: str | None = None) -> SessionPage:
-        """Sessions that wait for a reviewer, longest first."""
+        """Sessions that wait for a reviewer, the oldest first."""
         found: SessionPage = self._send(Call("GET", "/v1/reviews", query={"limit": limit, "cursor": cursor}))
         return found
 
@@ -914,16 +1063,44 @@ class Client(SyncTransport):
         media_days: float = 30,
         case_days: float = 365,
         second_person: bool = False,
+        reason: str = "",
         idempotency_key: str | None = None,
     ) -> PolicyView:
-        """Add the next version; sessions created from now on are decided by it."""
+        """Add a policy, or promote its next version: 409 unless the guard rails are kept or a `reason` is given."""
         found: PolicyView = self._send(
             Call(
                 "POST",
                 f"/v1/policies/{policy_id}",
-                body={"text": text, "media_days": media_days, "case_days": case_days, "second_person": second_person},
+                body={
+                    "text": text,
+                    "media_days": media_days,
+                    "case_days": case_days,
+                    "second_person": second_person,
+                    "reason": reason,
+                },
                 idempotency_key=idempotency_key,
             )
+        )
+        return found
+
+    def try_candidate(
+        self, policy_id: str, *, text: str, last: int = 1000, idempotency_key: str | None = None
+    ) -> PolicyTrial:
+        """Decide the newest verdicts of a policy again under a candidate, and say what the guard rails would do."""
+        found: PolicyTrial = self._send(
+            Call(
+                "POST",
+                f"/v1/policies/{policy_id}/try",
+                body={"text": text, "last": last},
+                idempotency_key=idempotency_key,
+            )
+        )
+        return found
+
+    def rollback(self, policy_id: str, *, to: int | None = None, idempotency_key: str | None = None) -> PolicyView:
+        """Make an older text live again, as a new version: by default the newest one that differs. Asks nothing."""
+        found: PolicyView = self._send(
+            Call("POST", f"/v1/policies/{policy_id}/rollback", body={"to": to}, idempotency_key=idempotency_key)
         )
         return found
 
@@ -936,9 +1113,9 @@ class Client(SyncTransport):
         )
         return found
 
-    def list_endpoints(self) -> EndpointList:
+    def list_endpoints(self, *, limit: int = 50, cursor: str | None = None) -> EndpointPage:
         """The endpoints of the tenant, oldest first."""
-        found: EndpointList = self._send(Call("GET", "/v1/webhook-endpoints"))
+        found: EndpointPage = self._send(Call("GET", "/v1/webhook-endpoints", query={"limit": limit, "cursor": cursor}))
         return found
 
     def get_endpoint(self, endpoint_id: str) -> Endpoint:
@@ -985,9 +1162,9 @@ class Client(SyncTransport):
         )
         return found
 
-    def list_keys(self) -> KeyList:
+    def list_keys(self, *, limit: int = 50, cursor: str | None = None) -> KeyPage:
         """The keys of the tenant, oldest first."""
-        found: KeyList = self._send(Call("GET", "/v1/api-keys"))
+        found: KeyPage = self._send(Call("GET", "/v1/api-keys", query={"limit": limit, "cursor": cursor}))
         return found
 
     def create_key(
@@ -1020,6 +1197,28 @@ class Client(SyncTransport):
         found: ModelList = self._send(Call("GET", "/v1/models"))
         return found
 
+    def list_live_models(self) -> LiveList:
+        """Which model makes templates of faces for the tenant, and every change of it."""
+        found: LiveList = self._send(Call("GET", "/v1/models/live"))
+        return found
+
+    def promote(self, *, model_id: str, reason: str = "", idempotency_key: str | None = None) -> ModelChange:
+        """Make an embedder of faces live: 409 unless a comparison keeps the guard rails or a `reason` is given."""
+        found: ModelChange = self._send(
+            Call(
+                "POST",
+                "/v1/models/promote",
+                body={"model_id": model_id, "reason": reason},
+                idempotency_key=idempotency_key,
+            )
+        )
+        return found
+
+    def rollback_live_model(self, *, idempotency_key: str | None = None) -> ModelChange:
+        """Make the embedder live again that was live before. Asks nothing; a second time undoes the first."""
+        found: ModelChange = self._send(Call("POST", "/v1/models/rollback", idempotency_key=idempotency_key))
+        return found
+
     def list_audit_events(
         self, *, limit: int = 50, cursor: str | None = None, kind: str | None = None, object: str | None = None
     ) -> AuditPage:
@@ -1027,6 +1226,16 @@ class Client(SyncTransport):
         found: AuditPage = self._send(
             Call("GET", "/v1/audit-events", query={"limit": limit, "cursor": cursor, "kind": kind, "object": object})
         )
+        return found
+
+    def get_settings(self) -> SettingsView:
+        """The settings of the tenant: what is set, what counts, what the operator alone may set."""
+        found: SettingsView = self._send(Call("GET", "/v1/settings"))
+        return found
+
+    def change_settings(self, *, settings: dict[str, Any], version: int | None = None) -> SettingsView:
+        """Change settings of the tenant; it stands in the audit log. Rates hold within seconds, the rest at once."""
+        found: SettingsView = self._send(Call("PATCH", "/v1/settings", body={"settings": settings, "version": version}))
         return found
 
     def healthz(self) -> Alive:
@@ -1283,9 +1492,9 @@ class AsyncClient(AsyncTransport):
         frames: list[dict[str, Any]],
         device: dict[str, Any] | None = None,
         idempotency_key: str | None = None,
-    ) -> Media:
+    ) -> AnsweredChallenge:
         """Send the frames of a challenge: once, before it expires. They are judged with the session."""
-        found: Media = await self._send(
+        found: AnsweredChallenge = await self._send(
             Call(
                 "POST",
                 f"/v1/sessions/{session_id}/challenge/answer",
@@ -1425,7 +1634,7 @@ class AsyncClient(AsyncTransport):
         return found
 
     async def list_reviews(self, *, limit: int = 50, cursor: str | None = None) -> SessionPage:
-        """Sessions that wait for a reviewer, longest first."""
+        """Sessions that wait for a reviewer, the oldest first."""
         found: SessionPage = await self._send(Call("GET", "/v1/reviews", query={"limit": limit, "cursor": cursor}))
         return found
 
@@ -1493,16 +1702,46 @@ class AsyncClient(AsyncTransport):
         media_days: float = 30,
         case_days: float = 365,
         second_person: bool = False,
+        reason: str = "",
         idempotency_key: str | None = None,
     ) -> PolicyView:
-        """Add the next version; sessions created from now on are decided by it."""
+        """Add a policy, or promote its next version: 409 unless the guard rails are kept or a `reason` is given."""
         found: PolicyView = await self._send(
             Call(
                 "POST",
                 f"/v1/policies/{policy_id}",
-                body={"text": text, "media_days": media_days, "case_days": case_days, "second_person": second_person},
+                body={
+                    "text": text,
+                    "media_days": media_days,
+                    "case_days": case_days,
+                    "second_person": second_person,
+                    "reason": reason,
+                },
                 idempotency_key=idempotency_key,
             )
+        )
+        return found
+
+    async def try_candidate(
+        self, policy_id: str, *, text: str, last: int = 1000, idempotency_key: str | None = None
+    ) -> PolicyTrial:
+        """Decide the newest verdicts of a policy again under a candidate, and say what the guard rails would do."""
+        found: PolicyTrial = await self._send(
+            Call(
+                "POST",
+                f"/v1/policies/{policy_id}/try",
+                body={"text": text, "last": last},
+                idempotency_key=idempotency_key,
+            )
+        )
+        return found
+
+    async def rollback(
+        self, policy_id: str, *, to: int | None = None, idempotency_key: str | None = None
+    ) -> PolicyView:
+        """Make an older text live again, as a new version: by default the newest one that differs. Asks nothing."""
+        found: PolicyView = await self._send(
+            Call("POST", f"/v1/policies/{policy_id}/rollback", body={"to": to}, idempotency_key=idempotency_key)
         )
         return found
 
@@ -1515,9 +1754,11 @@ class AsyncClient(AsyncTransport):
         )
         return found
 
-    async def list_endpoints(self) -> EndpointList:
+    async def list_endpoints(self, *, limit: int = 50, cursor: str | None = None) -> EndpointPage:
         """The endpoints of the tenant, oldest first."""
-        found: EndpointList = await self._send(Call("GET", "/v1/webhook-endpoints"))
+        found: EndpointPage = await self._send(
+            Call("GET", "/v1/webhook-endpoints", query={"limit": limit, "cursor": cursor})
+        )
         return found
 
     async def get_endpoint(self, endpoint_id: str) -> Endpoint:
@@ -1564,9 +1805,9 @@ class AsyncClient(AsyncTransport):
         )
         return found
 
-    async def list_keys(self) -> KeyList:
+    async def list_keys(self, *, limit: int = 50, cursor: str | None = None) -> KeyPage:
         """The keys of the tenant, oldest first."""
-        found: KeyList = await self._send(Call("GET", "/v1/api-keys"))
+        found: KeyPage = await self._send(Call("GET", "/v1/api-keys", query={"limit": limit, "cursor": cursor}))
         return found
 
     async def create_key(
@@ -1599,12 +1840,46 @@ class AsyncClient(AsyncTransport):
         found: ModelList = await self._send(Call("GET", "/v1/models"))
         return found
 
+    async def list_live_models(self) -> LiveList:
+        """Which model makes templates of faces for the tenant, and every change of it."""
+        found: LiveList = await self._send(Call("GET", "/v1/models/live"))
+        return found
+
+    async def promote(self, *, model_id: str, reason: str = "", idempotency_key: str | None = None) -> ModelChange:
+        """Make an embedder of faces live: 409 unless a comparison keeps the guard rails or a `reason` is given."""
+        found: ModelChange = await self._send(
+            Call(
+                "POST",
+                "/v1/models/promote",
+                body={"model_id": model_id, "reason": reason},
+                idempotency_key=idempotency_key,
+            )
+        )
+        return found
+
+    async def rollback_live_model(self, *, idempotency_key: str | None = None) -> ModelChange:
+        """Make the embedder live again that was live before. Asks nothing; a second time undoes the first."""
+        found: ModelChange = await self._send(Call("POST", "/v1/models/rollback", idempotency_key=idempotency_key))
+        return found
+
     async def list_audit_events(
         self, *, limit: int = 50, cursor: str | None = None, kind: str | None = None, object: str | None = None
     ) -> AuditPage:
         """The audit log of the tenant, oldest first, with the digest that chains each entry."""
         found: AuditPage = await self._send(
             Call("GET", "/v1/audit-events", query={"limit": limit, "cursor": cursor, "kind": kind, "object": object})
+        )
+        return found
+
+    async def get_settings(self) -> SettingsView:
+        """The settings of the tenant: what is set, what counts, what the operator alone may set."""
+        found: SettingsView = await self._send(Call("GET", "/v1/settings"))
+        return found
+
+    async def change_settings(self, *, settings: dict[str, Any], version: int | None = None) -> SettingsView:
+        """Change settings of the tenant; it stands in the audit log. Rates hold within seconds, the rest at once."""
+        found: SettingsView = await self._send(
+            Call("PATCH", "/v1/settings", body={"settings": settings, "version": version})
         )
         return found
 
