@@ -40,7 +40,7 @@ def command(
 
     Exits with 0 when nothing is at fault, 1 otherwise. Nothing is changed.
     """
-    lines = [*_python(), *_settings(), *_models(), *_extras()]
+    lines = [*_python(), *_settings(), *_models(), *_extras(), *_providers()]
     if "://" in where or Path(where).exists():
         key_file = key_file or _beside(where)
         lines += _store(lambda: opened(where, media, key_file, old_keys))
@@ -111,6 +111,31 @@ def _extras() -> Iterator[Line]:
     ):
         there = find_spec(module) is not None
         yield f"extra {extra}", "ok" if there else "note", what if there else f"not installed: no {what}"
+
+
+def _providers() -> Iterator[Line]:
+    """The identity providers of the console's logins: each is asked, as a login would."""
+    if not os.environ.get("SAMEBODY_SERVICE_OIDC") or find_spec("jwt") is None:
+        return
+    from samebody.errors import SamebodyError
+    from samebody.service.sso.discovery import ProviderClient
+    from samebody.service.sso.providers import load_providers
+
+    try:
+        providers = load_providers(Path(os.environ["SAMEBODY_SERVICE_OIDC"]))
+    except SamebodyError as error:
+        yield "logins", "fault", str(error)
+        return
+    for name, provider in providers.items():
+        try:
+            provider.secret()
+            client = ProviderClient(provider)
+            keys = client.keys(None)
+            client.close()
+        except SamebodyError as error:
+            yield f"login {name}", "fault", str(error)
+            continue
+        yield f"login {name}", "ok" if keys else "fault", f"{provider.issuer} answers and has {len(keys)} keys"
 
 
 def _store(opening: Callable[[], Store]) -> Iterator[Line]:

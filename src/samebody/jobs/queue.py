@@ -43,6 +43,7 @@ class Claim:
         failures: leases lost and faults of this submission so far.
         token: of this lease alone; ``repr`` does not print it.
         until: when others may take the session.
+        traceparent: of the request that submitted it, when there are traces.
     """
 
     tenant: str
@@ -53,6 +54,7 @@ class Claim:
     worker: str
     until: datetime
     token: str = field(repr=False)
+    traceparent: str | None = None
 
 
 class Queue:
@@ -97,7 +99,9 @@ class Queue:
                 tx, row.tenant, row.id, Event.CLAIM, actor=f"worker:{worker}",
                 lease_owner=worker, lease_token=token, lease_until=until,
             )  # fmt: skip
-            return Claim(row.tenant, row.id, row.case_id, row.attempt, row.failures, worker, until, token)
+            return Claim(
+                row.tenant, row.id, row.case_id, row.attempt, row.failures, worker, until, token, row.traceparent
+            )
 
     def heartbeat(self, claim: Claim) -> datetime:
         """Hold a claim for another lease; returns until when.

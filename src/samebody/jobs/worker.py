@@ -7,15 +7,20 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from samebody import tracing
 from samebody.errors import SamebodyError
 from samebody.jobs.queue import Claim, LeaseLostError, Queue
 from samebody.store.errors import StoreUnavailableError
 from samebody.store.verdicts import Conclusion
 
 logger = logging.getLogger(__name__)
+
+AGAIN = (0.2, 0.5, 1.0, 2.0, 4.0)
+"""Seconds before each further try to write a verdict; the lease is held meanwhile."""
 
 Handler = Callable[[Claim], Conclusion]
 """Works on a claimed session and returns its conclusion; reads samples through the store it was made with."""
@@ -33,11 +38,21 @@ class Worker:
         queue: where work comes from.
         handler: what is done; a typed error counts as a fault by its code, any other exception as ``internal``.
         name: for leases and the audit log.
-        poll: seconds between two looks at an empty queue, when nobody hints.
+        poll: seconds between two looks at an empty queue, when nobody hints; or what says how many.
+        idle: other work, done while no session is due: True or False when something was, None when there is nothing.
     """
 
-    def __init__(self, queue: Queue, handler: Handler, *, name: str = "", poll: float = 0.5) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        handler: Handler,
+        *,
+        name: str = "",
+        poll: float = 0.5,
+        idle: Callable[[], bool | None] | None = None,
+    ) -> None:
         self.queue, self._handler, self.name, self._poll = queue, handler, name or worker_name(), poll
+        self._idle = idle
         self._stop, self._hint = threading.Event(), threading.Event()
 
     def hint(self) -> None:
@@ -55,12 +70,14 @@ class Worker:
         while not self._stop.is_set():
             try:
                 worked = self.run_once()
+                if worked is None and self._idle is not None and self._idle() is not None:
+                    continue
             except StoreUnavailableError as error:
                 logger.warning("the store is away: %s", error.code)
                 worked = None
             count += worked is True
             if worked is None:
-                self._hint.wait(self._poll)
+                self._hint.wait(self._poll() if callable(self._poll) else self._poll)
                 self._hint.clear()
         return count
 
@@ -80,11 +97,20 @@ class Worker:
         claim = self.queue.claim(self.name)
         if claim is None:
             return None
+        about = {"tenant": claim.tenant, "session": claim.session_id, "attempt": claim.attempt}
+        with tracing.span(
+            "work session", kind="consumer", parent=claim.traceparent, failures=claim.failures, **about
+        ) as span:
+            return self._work(claim, span)
+
+    def _work(self, claim: Claim, span: tracing.Span) -> bool:
         try:
             with self._holding(claim):
                 conclusion = self._handler(claim)
-            self.queue.conclude(claim, conclusion)
-        except LeaseLostError:
+                span.set(outcome=conclusion.decision)
+                self._concluded(claim, conclusion)
+        except LeaseLostError as error:
+            span.fail(error.code)
             logger.info("lease lost", extra={"session": claim.session_id})
             return False
         except StoreUnavailableError:
@@ -92,12 +118,27 @@ class Worker:
         except Exception as error:
             code = error.code if isinstance(error, SamebodyError) else "internal"
             logger.warning("work failed: %s (%s)", code, type(error).__name__, extra={"session": claim.session_id})
+            span.fail(code)
             self._failed(claim, code)
             return False
         except BaseException:  # interrupted: give it back at once instead of when the lease ends
             self._returned(claim)
             raise
         return True
+
+    def _concluded(self, claim: Claim, conclusion: Conclusion) -> None:
+        """Write the verdict; a database that is away or busy for some seconds does not cost the work.
+
+        A first try that was committed without its answer coming back makes the next one lose the lease, which is true.
+        """
+        for wait in AGAIN:
+            try:
+                self.queue.conclude(claim, conclusion)
+                return
+            except StoreUnavailableError as error:
+                logger.warning("the verdict waits for the store: %s", error.code, extra={"session": claim.session_id})
+                time.sleep(wait)
+        self.queue.conclude(claim, conclusion)
 
     @contextmanager
     def _holding(self, claim: Claim) -> Iterator[None]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from samebody import tracing
 from samebody.types import Finding, Image
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Trace:
         self._evidence: dict[str, Image] = {}
         self._lock = threading.Lock()
         self._origin = time.perf_counter()
+        self._parent = tracing.current()
 
     def run(self, stage: str, work: Callable[[], T], *, model_ids: tuple[str, ...] = ()) -> T:
         """Run ``work`` once, keep its result under ``stage``, return it.
@@ -45,7 +47,11 @@ class Trace:
         if stage in self._entries:
             raise ValueError(f"stage {stage!r} ran already in this case")
         start = time.perf_counter()
-        value = work()
+        # a thread of its own begins without a span in hand: then the stage belongs to the one the case began in
+        parent = None if tracing.current() else self._parent
+        with tracing.span(f"stage {stage}", parent=parent, stage=stage, models=",".join(model_ids) or None) as span:
+            value = work()
+            span.set(outcome=value.outcome.value if isinstance(value, Finding) else None)
         elapsed = (time.perf_counter() - start) * 1000
         with self._lock:
             self._entries[stage] = TraceEntry(stage, value, start - self._origin, elapsed, model_ids)

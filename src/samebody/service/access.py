@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from samebody.service.errors import UnauthenticatedError
+from samebody.service.limits import RATE
 from samebody.service.state import Service, service_of
 from samebody.store.access import Principal
 from samebody.store.errors import AccessDeniedError, InvalidValueError, NotFoundError
@@ -22,14 +24,19 @@ ROLE_SCOPES: dict[str, frozenset[str]] = {
         {
             "sessions:read", "sessions:write", "media:read", "checks:write", "subjects:read", "subjects:write",
             "galleries:read", "galleries:write", "policies:read", "webhooks:read", "webhooks:write", "models:read",
+            "settings:read",
         }
     ),
     "reviewer": frozenset(
         {"sessions:read", "media:read", "reviews:read", "reviews:write", "policies:read", "models:read"}
     ),
-    "auditor": frozenset({"sessions:read", "audit:read", "policies:read", "models:read", "webhooks:read"}),
+    "auditor": frozenset(
+        {"sessions:read", "audit:read", "policies:read", "models:read", "webhooks:read", "settings:read"}
+    ),
 }  # fmt: skip
-ROLE_SCOPES["admin"] = frozenset().union(*ROLE_SCOPES.values(), {"policies:write", "keys:read", "keys:write"})
+ROLE_SCOPES["admin"] = frozenset().union(
+    *ROLE_SCOPES.values(), {"policies:write", "models:write", "keys:read", "keys:write", "settings:write"}
+)
 """What each role may do at most; a key may hold fewer."""
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, or the client token of one session.")
@@ -88,12 +95,12 @@ def scopes_for(role: str, wanted: list[str] | None) -> list[str]:
 
 def issue_client_token(service: Service, tx: Any, tenant: str, session_id: str) -> tuple[str, int]:
     """A token that opens one session, and the seconds it lives."""
-    life = service.settings.token_minutes * 60
+    life = service.tenancy.bounded(service.store.settings.get(tx, tenant)).token_minutes * 60
     until = int((service.store.clock() + timedelta(seconds=life)).timestamp())
     return "sct." + service.client_tokens.sign(tx, tenant, {"s": session_id, "e": until}), life
 
 
-def authenticate(request: Request, response: Response, given: HTTPAuthorizationCredentials | None) -> Caller:
+def authenticate(request: Request, given: HTTPAuthorizationCredentials | None) -> Caller:
     """The caller of a request; counts it against the rate of its key.
 
     Raises:
@@ -104,10 +111,28 @@ def authenticate(request: Request, response: Response, given: HTTPAuthorizationC
         raise UnauthenticatedError("no key was given.", hint="Send it as: Authorization: Bearer KEY")
     text = given.credentials
     caller = _client(service, text) if text.startswith("sct.") else _key(service, text)
-    left, full = service.rates.take(f"{caller.tenant}/{caller.actor}")
-    response.headers["RateLimit-Policy"] = f'"key";q={int(service.rates.rate)};w=60'
-    response.headers["RateLimit"] = f'"key";r={left};t={int(full)}'
+    _count(service, request, caller)
     return caller
+
+
+def _count(service: Service, request: Request, caller: Caller) -> None:
+    """Count a request against the rate of its key; what is left goes out with the answer, whatever that is.
+
+    The headers are those of draft-ietf-httpapi-ratelimit-headers: quota and window, what is left and the seconds until
+    all of it is there again.
+
+    Raises:
+        RateLimitedError.
+    """
+    rate = service.tenancy.effective(caller.tenant).rate
+    left, full = 0, 60.0
+    try:
+        left, full = service.rates.take(f"{caller.tenant}/{caller.actor}", rate=rate)
+    finally:
+        request.scope[RATE] = (
+            (b"ratelimit-policy", f'"key";q={int(rate)};w=60'),
+            (b"ratelimit", f'"key";r={left};t={math.ceil(full)}'),
+        )
 
 
 def _key(service: Service, text: str) -> Caller:
@@ -148,10 +173,9 @@ def needs(scope: str) -> Any:
 
     def dependency(
         request: Request,
-        response: Response,
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> Caller:
-        caller = authenticate(request, response, given)
+        caller = authenticate(request, given)
         caller.require(scope)
         return caller
 
@@ -163,9 +187,8 @@ def anyone() -> Any:
 
     def dependency(
         request: Request,
-        response: Response,
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> Caller:
-        return authenticate(request, response, given)
+        return authenticate(request, given)
 
     return Depends(dependency)

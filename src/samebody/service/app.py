@@ -16,6 +16,7 @@ from samebody.service.routes import (
     checks,
     keys,
     media,
+    models,
     people,
     policies,
     records,
@@ -23,6 +24,9 @@ from samebody.service.routes import (
     sessions,
     system,
     webhooks,
+)
+from samebody.service.routes import (
+    settings as tenant_settings,
 )
 from samebody.service.schemas import Problem
 from samebody.service.settings import ServiceSettings
@@ -63,7 +67,20 @@ def create_app(store: Store, settings: ServiceSettings | None = None, runtime: S
     app.state.service = service
     problems.install(app)
     api = APIRouter(prefix="/v1")
-    secured = (sessions, media, challenges, checks, people, reviews, policies, webhooks, keys, records)
+    secured = (
+        sessions,
+        media,
+        challenges,
+        checks,
+        people,
+        reviews,
+        policies,
+        webhooks,
+        keys,
+        models,
+        records,
+        tenant_settings,
+    )
     for module in secured:
         api.include_router(module.router, responses=_PROBLEMS)
     api.include_router(system.router)

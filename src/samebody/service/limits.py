@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from samebody import tracing
 from samebody.errors import SamebodyError
-from samebody.service.errors import BodyTooLargeError, BodyTooSlowError, BusyError, RateLimitedError
+from samebody.service import headers
+from samebody.service.bodies import Bodies, Body, busy
+from samebody.service.errors import BodyTooLargeError, BodyTooSlowError, BusyError, CrossSiteError, RateLimitedError
 from samebody.service.metrics import Requests
 from samebody.service.problems import of_error
 from samebody.service.settings import ServiceSettings
@@ -20,14 +23,21 @@ from samebody.store.ids import new_id
 
 _ALWAYS = frozenset({"/v1/healthz", "/v1/readyz", "/v1/metrics"})
 """Answered also when the service is full: whoever watches it must be able to see that."""
+RATE = "samebody.rate"
+"""Where a request's scope holds the headers that tell its caller's rate; they go out with every answer."""
 
 
 class Gate:
-    """Outermost layer: an id for each request, limits of requests in flight, of a body's bytes and of its time."""
+    """Outermost layer: an id for each request, limits of requests in work, of a body's bytes and of its time.
+
+    A request is in work from the end of its body to the beginning of its answer; whoever sends or reads slowly is
+    bounded by :mod:`samebody.service.bodies` and :mod:`samebody.service.server` instead.
+    """
 
     def __init__(self, app: ASGIApp, settings: ServiceSettings, requests: Requests) -> None:
         self._app, self._settings, self._requests = app, settings, requests
-        self.in_flight = 0
+        self.bodies = Bodies(settings.max_bodies, settings.max_held)
+        self.in_work = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
@@ -35,73 +45,139 @@ class Gate:
             await self._app(scope, receive, send)
             return
         request_id = scope["samebody.request_id"] = new_id("req")
-        refused: list[SamebodyError] = []
-        begun, status = time.perf_counter(), 500
+        parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
+        about = {"method": scope["method"], "request_id": request_id}
+        begun, passage = time.perf_counter(), _Passage(self, self._settings, scope, receive)
+        with tracing.span("request", kind="server", parent=parent, **about) as span:
+            try:
+                await self._pass(request_id, passage, scope, send)
+            finally:
+                passage.end()
+                # the name of the route, never its path: that holds ids
+                name = getattr(scope.get("route"), "name", "(none)")
+                span.rename(name)
+                span.set(operation=name, status=passage.status)
+                self._requests.note(name, scope["method"], passage.status, time.perf_counter() - begun)
 
+    async def _pass(self, request_id: str, passage: _Passage, scope: Scope, send: Send) -> None:
         async def tell(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"x-request-id", request_id.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                ]
+                passage.leave_work()
+                passage.status = message["status"]
+                given = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                message["headers"] = headers.closed(given, https=self._settings.public_url.startswith("https://"))
             await send(message)
 
-        full = self.in_flight >= self._settings.max_requests and scope["path"] not in _ALWAYS
-        if full:
-            busy = BusyError("the service answers as many requests as it can.", hint="Try again in a moment.")
-            await of_error(request_id, busy)(scope, receive, tell)
-            return
-        self.in_flight += 1
+        # an error while the body is read reaches no handler of ours: the framework answers 400 for it instead
+        async def tell_unless_refused(message: Message) -> None:
+            if passage.refused is None:
+                await tell(message)
+
+        with contextlib.suppress(BodyTooLargeError, BodyTooSlowError, BusyError, CrossSiteError):
+            passage.begin()
+            await self._app(scope, passage.receive, tell_unless_refused)
+        if passage.refused is not None:
+            await of_error(request_id, passage.refused)(scope, passage.receive, tell)
+
+
+class _Passage:
+    """One request's way through the gate.
+
+    Attributes:
+        status: of the answer, once it began.
+        refused: why it is not answered by the application.
+    """
+
+    def __init__(self, gate: Gate, settings: ServiceSettings, scope: Scope, receive: Receive) -> None:
+        self._gate, self._settings, self._receive = gate, settings, receive
+        self._scope = scope
+        names = {name: value for name, value in scope["headers"] if name in (b"content-length", b"transfer-encoding")}
+        length = names.get(b"content-length", b"0")
+        self._declared = int(length) if length.isdigit() else 0
+        self._has_body = self._declared > 0 or b"transfer-encoding" in names
+        self._always = scope["path"] in _ALWAYS
+        self._body: Body | None = None
+        self._working = self._complete = False
+        self._deadline = time.monotonic() + settings.body_seconds
+        self.status = 500
+        self.refused: SamebodyError | None = None
+
+    def begin(self) -> None:
+        """Take a place among the bodies, or at once among the requests in work when there is no body.
+
+        Raises:
+            BusyError: there is none.
+            CrossSiteError: it is a form of the console that another site sent.
+        """
         try:
-            # an error while the body is read reaches no handler of ours: the framework answers 400 for it instead
-            async def tell_unless_refused(message: Message) -> None:
-                if not refused:
-                    await tell(message)
+            headers.require_own_page(self._scope)
+            if self._has_body:
+                self._body = self._gate.bodies.begin()
+            else:
+                self._work()
+        except (BusyError, CrossSiteError) as error:
+            raise self._refuse(error) from None
 
-            with contextlib.suppress(BodyTooLargeError, BodyTooSlowError):
-                await self._app(scope, self._limited(scope, receive, refused), tell_unless_refused)
-            if refused:
-                await of_error(request_id, refused[0])(scope, receive, tell)
-        finally:
-            self.in_flight -= 1
-            # the name of the route, never its path: that holds ids
-            name = getattr(scope.get("route"), "name", "(none)")
-            self._requests.note(name, scope["method"], status, time.perf_counter() - begun)
+    async def receive(self) -> Message:
+        """The application's ``receive``.
 
-    def _limited(self, scope: Scope, receive: Receive, refused: list[SamebodyError]) -> Receive:
-        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        limit, deadline, seen = self._settings.max_body, time.monotonic() + self._settings.body_seconds, 0
-        complete = False
-
-        def refuse(error: SamebodyError) -> SamebodyError:
-            refused.append(error)
-            return error
-
-        def too_large() -> SamebodyError:
-            return refuse(BodyTooLargeError(f"the body has more than {limit} bytes.", hint="Send a smaller picture."))
-
-        async def limited() -> Message:
-            nonlocal seen, complete
-            if complete:
-                return await receive()  # only a disconnect can follow
-            if declared.isdigit() and int(declared) > limit:
-                raise too_large()
+        Raises:
+            BodyTooLargeError, BodyTooSlowError, BusyError: after which the gate answers.
+        """
+        if self._complete or self._body is None:
+            return await self._receive()  # what follows a whole body is a disconnect
+        if self._declared > self._settings.max_body:
+            raise self._too_large()
+        message = await self._next(self._body)
+        if message["type"] == "http.request":
             try:
-                message = await asyncio.wait_for(receive(), max(0.001, deadline - time.monotonic()))
-            except TimeoutError:
-                slow = BodyTooSlowError("the body did not arrive in time.", hint="Use a faster connection.")
-                raise refuse(slow) from None
-            if message["type"] == "http.request":
-                seen += len(message.get("body", b""))
-                complete = not message.get("more_body", False)
-                if seen > limit:
-                    raise too_large()
-            return message
+                self._gate.bodies.take(self._body, len(message.get("body", b"")))
+                if self._body.seen > self._settings.max_body:
+                    raise self._too_large()
+                if not message.get("more_body", False):
+                    self._complete = True
+                    self._gate.bodies.complete(self._body)
+                    self._work()
+            except BusyError as error:
+                raise self._refuse(error) from None
+        return message
 
-        return limited
+    async def _next(self, body: Body) -> Message:
+        while True:
+            left = self._deadline - time.monotonic()
+            if left <= 0 or body.given_way:
+                slow = BodyTooSlowError("the body did not arrive in time.", hint="Use a faster connection.")
+                raise self._refuse(slow)
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(self._receive(), min(left, 1.0))
+
+    def _work(self) -> None:
+        if self._always:
+            return
+        if self._gate.in_work >= self._settings.max_requests:
+            raise busy()
+        self._gate.in_work += 1
+        self._working = True
+
+    def leave_work(self) -> None:
+        """The answer begins: what remains is the client's speed."""
+        if self._working:
+            self._gate.in_work -= 1
+            self._working = False
+
+    def end(self) -> None:
+        """Give back whatever it holds."""
+        self.leave_work()
+        if self._body is not None:
+            self._gate.bodies.end(self._body)
+
+    def _refuse(self, error: SamebodyError) -> SamebodyError:
+        self.refused = error
+        return error
+
+    def _too_large(self) -> SamebodyError:
+        limit = self._settings.max_body
+        return self._refuse(BodyTooLargeError(f"the body has more than {limit} bytes.", hint="Send a smaller picture."))
 
 
 @dataclass(slots=True)
@@ -124,17 +200,21 @@ class RateLimiter:
     _buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def take(self, key: str, *, now: float | None = None) -> tuple[int, float]:
+    def take(self, key: str, *, rate: float | None = None, now: float | None = None) -> tuple[int, float]:
         """Take one request of ``key``; returns how many are left, and the seconds until the bucket is full again.
+
+        Args:
+            rate: of this key, where it is not the one of all.
 
         Raises:
             RateLimitedError: none is left.
         """
         at = time.monotonic() if now is None else now
-        each_second = self.rate / 60
+        rate = self.rate if rate is None else rate
+        each_second = rate / 60
         with self._lock:
-            bucket = self._buckets.pop(key, None) or _Bucket(self.rate, at)
-            bucket.left = min(self.rate, bucket.left + max(0.0, at - bucket.at) * each_second)
+            bucket = self._buckets.pop(key, None) or _Bucket(rate, at)
+            bucket.left = min(rate, bucket.left + max(0.0, at - bucket.at) * each_second)
             bucket.at = at
             self._buckets[key] = bucket
             if len(self._buckets) > self.keep:
@@ -142,4 +222,4 @@ class RateLimiter:
             if bucket.left < 1:
                 raise RateLimitedError((1 - bucket.left) / each_second)
             bucket.left -= 1
-            return int(bucket.left), (self.rate - bucket.left) / each_second
+            return int(bucket.left), (rate - bucket.left) / each_second

@@ -19,8 +19,8 @@ Body = Mapping[str, Any]
 class Once:
     """The idempotency of one request."""
 
-    def __init__(self, service: Service, key: str | None, fingerprint: bytes, headers: Mapping[str, str]) -> None:
-        self._service, self._key, self._fingerprint, self._headers = service, key, fingerprint, headers
+    def __init__(self, service: Service, key: str | None, fingerprint: bytes) -> None:
+        self._service, self._key, self._fingerprint = service, key, fingerprint
 
     def inside(self, caller: Caller, status: int, work: Callable[[Session], Body]) -> Response:
         """Do ``work`` in one transaction with its kept answer: a crash leaves both or neither."""
@@ -57,12 +57,11 @@ class Once:
         return None if found is None else self._respond(found.status, found.body, **{"Idempotent-Replayed": "true"})
 
     def _respond(self, status: int, body: Body, **more: str) -> Response:
-        return JSONResponse(dict(body), status, headers={"Cache-Control": "no-store", **self._headers, **more})
+        return JSONResponse(dict(body), status, headers={"Cache-Control": "no-store", **more})
 
 
 async def _once(
     request: Request,
-    response: Response,
     key: Annotated[
         str | None,
         Header(alias="Idempotency-Key", min_length=1, max_length=200, description="Any text; new for a new request."),
@@ -72,7 +71,7 @@ async def _once(
     query = request.scope.get("query_string", b"")
     parts = (request.method.encode(), request.scope["path"].encode(), query, body)
     fingerprint = b"".join(hashlib.sha256(part).digest() for part in parts)
-    return Once(service_of(request), key, fingerprint, response.headers)
+    return Once(service_of(request), key, fingerprint)
 
 
 OnceOnly = Annotated[Once, Depends(_once)]

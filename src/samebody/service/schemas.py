@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from samebody.store.lifecycle import State
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
 
 
@@ -48,7 +50,7 @@ class Session(Answer):
 
     id: str
     case_id: str
-    state: str = Field(description="see the state machine in the guide")
+    state: State = Field(description="see the state machine in the guide")
     reason: str = Field(description="stable code: why it is in this state")
     attempt: int = Field(description="counts submissions, from 1")
     version: int = Field(description="grows with every change")
@@ -72,6 +74,7 @@ class SessionDetail(Session):
     """A session, and what it still needs."""
 
     needs: list[str] = Field(description="roles of samples without which it cannot be submitted")
+    metadata: dict[str, Any] | None = Field(description="what you attached; null for a client token, and once redacted")
     challenge: ChallengeStanding | None = Field(
         default=None, description="null when the policy does not ask for active liveness, or nothing is taken any more"
     )

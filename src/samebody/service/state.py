@@ -12,11 +12,16 @@ from fastapi import Request
 
 from samebody.config import Settings
 from samebody.jobs import Queue
+from samebody.operate.cost import read_prices
+from samebody.operate.limits import Limits, read_limits
 from samebody.service.errors import BusyError
 from samebody.service.galleries import Galleries
 from samebody.service.limits import RateLimiter
 from samebody.service.metrics import Requests
 from samebody.service.settings import ServiceSettings
+from samebody.service.sso.flow import Sso
+from samebody.service.sso.providers import load_providers
+from samebody.service.tenancy import Tenancy
 from samebody.service.tokens import Signer
 from samebody.service.uploads import Uploads
 from samebody.store.store import Store
@@ -42,9 +47,15 @@ class Service:
         self.queue = Queue(store)
         self.requests = Requests()
         self.rates = RateLimiter(settings.rate)
+        self.tenancy = Tenancy(store, settings)
+        self.sso = Sso(store, load_providers(settings.oidc), settings.public_url)
         self.galleries = Galleries(store, settings.galleries)
+        # read at the start: a file with a mistake is told then, not at the first promotion
+        self.change_limits = read_limits(settings.change_limits) if settings.change_limits else Limits()
+        self.prices = read_prices(settings.prices) if settings.prices else None
         self.draining = False
         self._checks = threading.BoundedSemaphore(settings.check_slots)
+        self._decodes = threading.BoundedSemaphore(settings.decode_slots)
         self._loading = threading.Lock()
 
     @cached_property
@@ -87,6 +98,20 @@ class Service:
             yield self.verifier
         finally:
             self._checks.release()
+
+    @contextmanager
+    def decode_slot(self) -> Iterator[None]:
+        """Decode an uploaded picture, at most ``decode_slots`` at the same time: each needs its pixels in memory.
+
+        Raises:
+            BusyError: all are taken for longer than ten seconds.
+        """
+        if not self._decodes.acquire(timeout=10.0):
+            raise BusyError("too many pictures come at the same time.", hint="Try again in a moment.")
+        try:
+            yield
+        finally:
+            self._decodes.release()
 
 
 def service_of(request: Request) -> Service:

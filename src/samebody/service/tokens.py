@@ -32,8 +32,8 @@ class Signer:
 
     def sign(self, tx: Session, tenant: str, content: dict[str, Any]) -> str:
         """``content`` (small, JSON) as ``<content>.<mac>``, URL-safe; it is readable by whoever holds it."""
-        body = _encode(json.dumps({**content, "t": tenant}, separators=(",", ":"), sort_keys=True).encode())
-        return f"{body}.{_encode(self._mac(tx, tenant, body))}"
+        body = url_safe(json.dumps({**content, "t": tenant}, separators=(",", ":"), sort_keys=True).encode())
+        return f"{body}.{url_safe(self._mac(tx, tenant, body))}"
 
     def open(self, tx: Session, text: str) -> tuple[str, dict[str, Any]] | None:
         """Tenant and content of a text this service signed; None when it is not one, or was changed."""
@@ -52,13 +52,18 @@ class Signer:
             return None
         return (tenant, content) if crypto.equal(given, expected) else None
 
+    def mac(self, tx: Session, tenant: str, text: str) -> str:
+        """A text that only this service can derive from ``text``: 43 characters, URL-safe."""
+        return url_safe(self._mac(tx, tenant, text))
+
     def _mac(self, tx: Session, tenant: str, body: str) -> bytes:
         secret = self._store.keys.of(tx, tenant, "tenant", tenant).secret
         own = hmac.digest(secret, f"samebody/{self._kind}/1".encode(), hashlib.sha256)
         return hmac.digest(own, body.encode(), hashlib.sha256)
 
 
-def _encode(data: bytes) -> str:
+def url_safe(data: bytes) -> str:
+    """Base64 for URLs, without padding (RFC 4648, 5; RFC 7515, 2)."""
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 

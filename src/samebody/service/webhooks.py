@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from samebody import tracing
 from samebody.jobs.outbox import Delivery, Receipt
 
 logger = logging.getLogger(__name__)
@@ -81,14 +82,14 @@ class Sender:
 
     def __call__(self, delivery: Delivery) -> Receipt:
         """Try it once."""
-        parts = urlsplit(delivery.url)
-        host = parts.hostname or ""
         try:
+            parts = urlsplit(delivery.url)
+            host = (parts.hostname or "").encode("idna").decode()
             port = parts.port or (443 if parts.scheme == "https" else 80)
             found = self._resolve(host, port)
-        except (OSError, ValueError, UnicodeError):
+        except (OSError, ValueError):  # of the two: the address is none, or names no host
             return Receipt(False, error="webhook.no_such_host")
-        if not found:
+        if not host or not found:
             return Receipt(False, error="webhook.no_such_host")
         if not self._private and not all(is_public(each) for each in found):
             return Receipt(False, error="webhook.private_address")
@@ -103,15 +104,17 @@ class Sender:
             "webhook-timestamp": str(timestamp),
             "webhook-signature": signature(delivery.secrets, delivery.message_id, timestamp, delivery.body),
         }
-        request = self._client.build_request(
-            "POST", url, content=delivery.body, headers=headers, extensions={"sni_hostname": host}
-        )
+        if (traceparent := tracing.current()) is not None:
+            headers["traceparent"] = traceparent
         try:
+            request = self._client.build_request(
+                "POST", url, content=delivery.body, headers=headers, extensions={"sni_hostname": host}
+            )
             answer = self._client.send(request, stream=True)  # the body is of no interest, however long it is
             answer.close()
         except httpx.TimeoutException:
             return Receipt(False, error="webhook.timeout")
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             logger.info("webhook not delivered: %s", type(error).__name__)
             return Receipt(False, error="webhook.unreachable")
         return Receipt(

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from samebody import tracing
 from samebody.store.audit import AuditLog
 from samebody.store.audit.chain import Detail
 from samebody.store.database import changed_rows
@@ -190,8 +191,9 @@ class Sessions:
             NotFoundError, IllegalTransitionError, ConflictError.
         """
         return self.advance(
-            tx, tenant, session_id, Event.SUBMIT, actor=actor, submitted=self.clock(), not_before=None, failures=0
-        )
+            tx, tenant, session_id, Event.SUBMIT, actor=actor, submitted=self.clock(), not_before=None, failures=0,
+            traceparent=tracing.current(),
+        )  # fmt: skip
 
     def resume(self, tx: Session, tenant: str, session_id: str, *, actor: str) -> SessionView:
         """Begin the next attempt after a ``retry``.
@@ -285,6 +287,7 @@ class Sessions:
                 kind=f"session.{step.target.value}",
                 payload=payload,
                 created=now,
+                traceparent=tracing.current() or row.traceparent,
             )
         )
 

@@ -10,8 +10,17 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from samebody.errors import SamebodyError
 from samebody.service import problems
-from samebody.service.console import cases, changes, watch
-from samebody.service.console.login import COOKIE, LIFE, ForgedFormError, LoginNeededError, Visitor, log_in, posts
+from samebody.service.console import cases, changes, settings, sso, watch
+from samebody.service.console.login import (
+    ForgedFormError,
+    LoginNeededError,
+    Visitor,
+    end_earlier,
+    keep,
+    log_in,
+    log_out,
+    posts,
+)
 from samebody.service.console.render import back, page
 from samebody.service.state import service_of
 
@@ -20,7 +29,7 @@ router = APIRouter(prefix="/console", include_in_schema=False)
 
 def install(app: FastAPI) -> None:
     """Add the console to the application; whoever is not logged in is sent to the login."""
-    for each in (router, cases.router, changes.router, watch.router):
+    for each in (router, cases.router, changes.router, watch.router, settings.router, sso.router):
         app.include_router(each)
 
     @app.exception_handler(LoginNeededError)
@@ -40,9 +49,9 @@ def style() -> Response:
 
 
 @router.get("/login")
-def login_page() -> Response:
-    """Where a key is given."""
-    return page("login.html", None, error="")
+def login_page(request: Request) -> Response:
+    """Where a key is given, or an identity provider chosen."""
+    return page("login.html", None, error="", providers=sso.offered(service_of(request)))
 
 
 @router.post("/login")
@@ -53,17 +62,16 @@ def login(request: Request, key: Annotated[str, Form(max_length=500)]) -> Respon
     try:
         cookie = log_in(service, key.strip())
     except SamebodyError as error:
-        return page("login.html", None, 403, error=str(error))
+        return sso.refused(service, error)
+    end_earlier(request)
     answer = back("/console/")
-    secure = service.settings.public_url.startswith("https://")
-    seconds = int(LIFE.total_seconds())
-    answer.set_cookie(COOKIE, cookie, max_age=seconds, path="/console", httponly=True, samesite="strict", secure=secure)
+    keep(service, answer, cookie)
     return answer
 
 
 @router.post("/logout")
-def logout(visitor: Annotated[Visitor, posts("sessions:read")]) -> Response:
-    """Log out."""
-    answer = back("/console/login")
-    answer.delete_cookie(COOKIE, path="/console")
-    return answer
+def logout(request: Request, visitor: Annotated[Visitor, posts("sessions:read")]) -> Response:
+    """Log out: the login ends here and now, also for a copy of its cookie."""
+    service = service_of(request)
+    log_out(service, visitor)
+    return sso.goodbye(service, visitor.provider)

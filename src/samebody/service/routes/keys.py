@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, Field
+from sqlalchemy import select
 from sqlalchemy.orm import Session as Tx
 
 from samebody.service import schemas, views
 from samebody.service.access import Caller, needs, scopes_for
 from samebody.service.once import OnceOnly
+from samebody.service.pages import Cursor, Limit, page, position
 from samebody.service.state import service_of
 from samebody.store.errors import NotFoundError
 from samebody.store.schema import ApiKeyRow
@@ -47,18 +49,26 @@ class KeySecret(KeyView):
     secret: str
 
 
-class KeyList(schemas.Answer):
-    """The keys of a tenant."""
+class KeyPage(schemas.Answer):
+    """Keys of a tenant, oldest first."""
 
     items: list[KeyView]
+    next: str | None
 
 
-@router.get("", response_model=KeyList)
-def list_keys(request: Request, who: Annotated[Caller, needs("keys:read")]) -> dict[str, Any]:
+@router.get("", response_model=KeyPage)
+def list_keys(
+    request: Request, who: Annotated[Caller, needs("keys:read")], limit: Limit = 50, cursor: Cursor = None
+) -> dict[str, Any]:
     """The keys of the tenant, oldest first."""
-    store = service_of(request).store
-    with store.read() as tx:
-        return {"items": [_view(row) for row in store.api_keys.of_tenant(tx, who.tenant)]}
+    service = service_of(request)
+    with service.store.read() as tx:
+        query = select(ApiKeyRow).filter_by(tenant=who.tenant)
+        if (after := position(service, tx, who.tenant, "keys", cursor)) is not None:
+            query = query.where(ApiKeyRow.id > after)
+        rows = tx.scalars(query.order_by(ApiKeyRow.id).limit(limit + 1)).all()
+        items = [_view(row) for row in rows]
+        return page(service, tx, who.tenant, "keys", items, limit, [row.id for row in rows])
 
 
 @router.post("", status_code=201, response_model=KeySecret)

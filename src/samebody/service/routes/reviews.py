@@ -65,7 +65,7 @@ class LabelView(schemas.Answer):
 def list_reviews(
     request: Request, who: Annotated[Caller, needs("reviews:read")], limit: Limit = 50, cursor: Cursor = None
 ) -> dict[str, Any]:
-    """Sessions that wait for a reviewer, longest first."""
+    """Sessions that wait for a reviewer, the oldest first."""
     service = service_of(request)
     with service.store.read() as tx:
         query = select(SessionRow).filter_by(tenant=who.tenant, state=State.REVIEW.value)

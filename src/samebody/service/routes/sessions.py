@@ -82,7 +82,9 @@ def get_session(request: Request, session_id: SessionId, who: Annotated[Caller, 
         if open_still and asks_for_challenge(policy):
             standing = Challenges(store).standing(tx, who.tenant, session_id, session.attempt)
             challenge = {"answered": standing.answered, "draws_left": standing.draws_left}
-        return {**views.session(tx, session), "needs": needs, "challenge": challenge}
+        own = who.session is None and session.state is not State.REDACTED  # not for the person's page
+        metadata = store.sessions.metadata(tx, who.tenant, session_id) if own else None
+        return {**views.session(tx, session), "needs": needs, "challenge": challenge, "metadata": metadata}
 
 
 @router.post("/{session_id}/client-token", response_model=schemas.ClientToken)

@@ -47,7 +47,9 @@ def readyz(request: Request) -> Response:
     parts = readiness(service_of(request))
     ready = all(ok for ok, _ in parts.values())
     body = {"ready": ready, "parts": {name: {"ok": ok, "detail": detail} for name, (ok, detail) in parts.items()}}
-    return JSONResponse(body, 200 if ready else 503, headers={"Cache-Control": "no-store"})
+    return JSONResponse(
+        body, 200 if ready else 503, headers={"Cache-Control": "no-store", **({} if ready else {"Retry-After": "5"})}
+    )
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

@@ -57,10 +57,11 @@ class Rotated(schemas.Answer):
     old_ends_in_seconds: int
 
 
-class EndpointList(schemas.Answer):
-    """The endpoints of a tenant."""
+class EndpointPage(schemas.Answer):
+    """Endpoints of a tenant, oldest first."""
 
     items: list[Endpoint]
+    next: str | None
 
 
 class DeliveryView(schemas.Answer):
@@ -106,12 +107,19 @@ def create_endpoint(
     return once.inside(who, 201, work)
 
 
-@router.get("", response_model=EndpointList)
-def list_endpoints(request: Request, who: Annotated[Caller, needs(READ)]) -> dict[str, Any]:
+@router.get("", response_model=EndpointPage)
+def list_endpoints(
+    request: Request, who: Annotated[Caller, needs(READ)], limit: Limit = 50, cursor: Cursor = None
+) -> dict[str, Any]:
     """The endpoints of the tenant, oldest first."""
-    with service_of(request).store.read() as tx:
-        rows = tx.scalars(select(WebhookEndpointRow).filter_by(tenant=who.tenant).order_by(WebhookEndpointRow.id))
-        return {"items": [_view(row) for row in rows]}
+    service = service_of(request)
+    with service.store.read() as tx:
+        query = select(WebhookEndpointRow).filter_by(tenant=who.tenant)
+        if (after := position(service, tx, who.tenant, "endpoints", cursor)) is not None:
+            query = query.where(WebhookEndpointRow.id > after)
+        rows = tx.scalars(query.order_by(WebhookEndpointRow.id).limit(limit + 1)).all()
+        items = [_view(row) for row in rows]
+        return page(service, tx, who.tenant, "endpoints", items, limit, [row.id for row in rows])
 
 
 @router.get("/{endpoint_id}", response_model=Endpoint)

@@ -1,0 +1,1 @@
+"""Logins through identity providers: OpenID Connect, authorization code with PKCE."""
