@@ -47,6 +47,8 @@ KEYS_ONLY = {
     ("POST", "/v1/policies/check"): "policies:read",
     ("GET", "/v1/policies/{policy_id}"): "policies:read",
     ("POST", "/v1/policies/{policy_id}"): "policies:write",
+    ("POST", "/v1/policies/{policy_id}/try"): "policies:write",
+    ("POST", "/v1/policies/{policy_id}/rollback"): "policies:write",
     ("POST", "/v1/webhook-endpoints"): "webhooks:write",
     ("GET", "/v1/webhook-endpoints"): "webhooks:read",
     ("GET", "/v1/webhook-endpoints/{endpoint_id}"): "webhooks:read",
@@ -73,7 +75,12 @@ KEYS_ONLY = {
     ("POST", "/v1/galleries/{gallery_id}/identify"): "galleries:read",
     ("DELETE", "/v1/galleries/{gallery_id}/subjects/{subject_id}"): "galleries:write",
     ("GET", "/v1/models"): "models:read",
+    ("GET", "/v1/models/live"): "models:read",
+    ("POST", "/v1/models/promote"): "models:write",
+    ("POST", "/v1/models/rollback"): "models:write",
     ("GET", "/v1/audit-events"): "audit:read",
+    ("GET", "/v1/settings"): "settings:read",
+    ("PATCH", "/v1/settings"): "settings:write",
 }
 BODIES = {
     "/v1/sessions": {},
@@ -82,6 +89,9 @@ BODIES = {
     "/v1/reviews/{session_id}/labels": {"name": "a", "value": "b"},
     "/v1/policies/check": {"text": "id: x"},
     "/v1/policies/{policy_id}": {"text": "id: x"},
+    "/v1/policies/{policy_id}/try": {"text": "id: x"},
+    "/v1/policies/{policy_id}/rollback": {},
+    "/v1/models/promote": {"model_id": "nothing"},
     "/v1/webhook-endpoints": {"url": "https://example.org/"},
     "/v1/sessions/{session_id}/uploads": {"role": "selfie", "parts": 2},
     "/v1/sessions/{session_id}/challenge/answer": {"challenge": "x", "frames": [{"at_ms": 0, "picture": "eA=="}]},
@@ -93,6 +103,7 @@ BODIES = {
     "/v1/galleries/{gallery_id}/enrol": {"session_id": "nothing"},
     "/v1/galleries/{gallery_id}/identify": {"picture": "eA=="},
     "/v1/api-keys": {"name": "n", "role": "auditor"},
+    "/v1/settings": {"settings": {}},
 }
 
 

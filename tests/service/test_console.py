@@ -11,7 +11,6 @@ import pytest
 from fastapi.testclient import TestClient
 
 from samebody.decide import load_policy
-from samebody.decide.load import policy_text
 from samebody.jobs import Queue
 from samebody.models import catalogue
 from samebody.pipeline.replay import replay
@@ -164,27 +163,6 @@ def test_a_case_of_another_tenant_is_not_there(service: Running, tiny_picture: b
     http.post("/console/login", data={"key": service.key("admin", tenant="other")})
     assert http.get(f"/console/cases/{session['id']}").status_code == 404
     assert session["id"][-10:] not in http.get("/console/?state=").text
-
-
-def test_a_policy_is_checked_and_tried_before_it_goes_live(service: Running, tiny_picture: bytes) -> None:
-    in_review(service, tiny_picture, score=0.60)
-    in_review(service, tiny_picture, score=0.44)  # a match at an FMR of 1e-3, none at 1e-4
-    http = visitor(service)
-    path = "/console/policies/no-liveness"
-    page = http.get(path)
-    form, text = token(page), policy_text("no-liveness")[0]
-    broken = http.post(path, data={"token": form, "text": "id: no-liveness\nlayers: 3\n"})
-    assert broken.status_code == 422 and "mistakes" in broken.text
-    stricter = re.sub(r"fmr: \S+", "fmr: 1e-3", text)
-    tried = http.post(path, data={"token": form, "text": text})
-    assert "The last 2 verdicts" in tried.text
-    with service.store.read() as tx:
-        policy, record = load_policy("no-liveness"), catalogue()["face/sface"]
-        found = replay(service.store, tx, "local", policy, record, 10)
-    assert len(found.cases) == 2 and found.left_out == 0
-    live = http.post(path, data={"token": form, "text": stricter, "go_live": "true"})
-    assert live.status_code == 200 and "v2" in live.text
-    assert service.client().get_policy("no-liveness")["version"] == 2
 
 
 def test_the_replay_moves_the_match_to_the_new_operating_point(service: Running, tiny_picture: bytes) -> None:

@@ -8,6 +8,7 @@ so that every case still names the version it was made under. A model is live as
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,9 +24,16 @@ from samebody.models import ModelRecord, catalogue, weights_path
 from samebody.operate.errors import GuardRailError, NothingToDoError
 from samebody.operate.limits import Limits
 from samebody.operate.shadow import Shadow, record_shadow, shadow_policy
+from samebody.store.errors import ExistsError, InvalidValueError
 from samebody.store.live_models import FACE_EMBEDDER, LiveModel
+from samebody.store.policies import DEFAULT_RETENTION
 from samebody.store.schema import AuditEventRow, PolicyRow
 from samebody.store.store import Store
+
+LONGEST_REASON = 200
+"""Characters of a reason, as the table of model changes keeps it."""
+LAST = 1000
+"""Newest verdicts that a policy is tried on, unless told otherwise."""
 
 
 def parsed(text: str, name: str) -> Policy:
@@ -54,6 +62,63 @@ def live_record(store: Store, tx: Session, tenant: str, settings: Settings) -> M
     return record
 
 
+def try_policy(
+    store: Store,
+    tenant: str,
+    policy_id: str,
+    text: str,
+    settings: Settings,
+    *,
+    limits: Limits | None = None,
+    last: int = LAST,
+) -> tuple[Shadow | None, list[str]]:
+    """Hold a candidate policy against the live version on the newest verdicts, and against the limits.
+
+    Returns:
+        The comparison, None where there is nothing to compare on; and what speaks against a promotion, in words.
+
+    Raises:
+        PolicyInvalidError, NotMeasuredError: it cannot serve.
+        NotFoundError: there is no such policy.
+    """
+    policy = parsed(text, policy_id)
+    with store.read() as tx:
+        live = store.policies.get(tx, tenant, policy_id)
+        record = live_record(store, tx, tenant, settings)
+        require_points(record, [policy])
+        if live.text == text:
+            return None, ["this text is live already"]
+        try:
+            found = shadow_policy(store, tx, tenant, policy, text, record, last=last, name=policy_id)
+        except NothingToDoError as error:
+            return None, [error.message.rstrip(".")]
+    return found, (limits or Limits()).broken(figures_of(found))
+
+
+def add_policy(
+    store: Store,
+    tenant: str,
+    policy_id: str,
+    text: str,
+    settings: Settings,
+    *,
+    actor: str,
+    retention: Mapping[str, Any] | None = None,
+) -> PolicyRow:
+    """The first version of a policy. No case was decided under it, so there is nothing to compare with.
+
+    Raises:
+        PolicyInvalidError, NotMeasuredError: it cannot serve.
+        ExistsError: there is one of that name; see :func:`promote_policy`.
+    """
+    policy = parsed(text, policy_id)
+    with store.write() as tx:
+        require_points(live_record(store, tx, tenant, settings), [policy])
+        if tx.scalar(select(PolicyRow.version).filter_by(tenant=tenant, id=policy_id).limit(1)) is not None:
+            raise ExistsError("there is a policy of that name already.", hint="Promote the text as its next version.")
+        return store.policies.put(tx, tenant, policy_id, text, actor=actor, retention=retention)
+
+
 def promote_policy(
     store: Store,
     tenant: str,
@@ -62,45 +127,47 @@ def promote_policy(
     settings: Settings,
     *,
     actor: str,
+    retention: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
-    last: int = 1000,
+    last: int = LAST,
     force: str = "",
 ) -> tuple[PolicyRow, Shadow | None]:
     """Make ``text`` the next version of a policy, after a shadow over the newest verdicts.
 
     Args:
+        retention: of the new version; by default the live one's. With the live text and another retention, a version
+            is added without a shadow: nothing is decided otherwise.
         force: a reason to do it although a limit is exceeded or there is nothing to compare on; kept in the audit log.
 
     Returns:
-        The new version, and the comparison; None where ``force`` stood in for one.
+        The new version, and the comparison; None where ``force`` stood in for one, or the text stays.
 
     Raises:
         PolicyInvalidError, NotMeasuredError: it cannot serve; ``force`` does not help.
         GuardRailError: a limit is exceeded.
+        NothingToDoError: text and retention are live already.
         NotFoundError: there is no such policy.
+        InvalidValueError: the reason or the retention is not valid.
     """
-    limits, policy = limits or Limits(), parsed(text, policy_id)
-    found: Shadow | None = None
-    broken: list[str] = []
+    _require_reason(force)
     with store.read() as tx:
         before = store.policies.get(tx, tenant, policy_id)
-        record = live_record(store, tx, tenant, settings)
-        require_points(record, [policy])
-        try:
-            found = shadow_policy(store, tx, tenant, policy, text, record, last=last, name=policy_id)
-        except NothingToDoError as error:
-            broken = [error.message.rstrip(".")]
-    if before.text == text:
+        held = dict(before.retention)
+        kept = held if retention is None else {**DEFAULT_RETENTION, **retention}
+    same_text = before.text == text
+    if same_text and kept == held:
         raise NothingToDoError("this text is live already.")
-    if found is not None:
-        broken = limits.broken(figures_of(found))
-    _guard(broken, force)
+    found: Shadow | None = None
+    broken: list[str] = []
+    if not same_text:
+        found, broken = try_policy(store, tenant, policy_id, text, settings, limits=limits, last=last)
+        _guard(broken, force)
     with store.write() as tx:
         if store.policies.get(tx, tenant, policy_id).version != before.version:
             raise GuardRailError("another version went live meanwhile.", hint="Look at it, then promote again.")
         if found is not None:
             record_shadow(store, tx, tenant, found, actor=actor)
-        row = store.policies.put(tx, tenant, policy_id, text, actor=actor, retention=before.retention)
+        row = store.policies.put(tx, tenant, policy_id, text, actor=actor, retention=kept)
         store.audit.append(
             tx, tenant, actor, "policy.promoted", "policy", policy_id,
             version=row.version, before=before.version, shadow=found.digest if found else None,
@@ -161,7 +228,9 @@ def promote_model(
         WeightsMissingError, WeightsCorruptError, NotMeasuredError.
         GuardRailError: no comparison that is recent enough, or a limit is exceeded.
         NothingToDoError: it is live already.
+        InvalidValueError: the reason is not valid.
     """
+    _require_reason(force)
     limits, record = limits or Limits(), catalogue(settings)[model_id]
     if record.task != "face-embedding":
         raise UsageError(f"{model_id} is no embedder of faces.", hint="Take a record of task face-embedding.")
@@ -251,8 +320,13 @@ def _versions(tenant: str) -> Any:
 
 
 def _guard(broken: list[str], force: str) -> None:
-    if broken and not force:
+    if broken and not force.strip():
         raise GuardRailError(
             f"the promotion is refused: {'; '.join(broken)}.",
-            hint="Compare on more cases, change the candidate or the limits, or give a reason with --force.",
+            hint="Compare on more cases, change the candidate or the limits, or give a reason (--force).",
         )
+
+
+def _require_reason(force: str) -> None:
+    if len(force) > LONGEST_REASON or not force.isprintable():
+        raise InvalidValueError(f"a reason has at most {LONGEST_REASON} printable characters.")

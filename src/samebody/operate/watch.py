@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from samebody.operate.drift import DriftLimits, DriftReport, compare_windows
 from samebody.operate.windows import read_window
+from samebody.store.schema import AuditEventRow
 from samebody.store.store import Store
 
 
@@ -47,6 +51,40 @@ def watch(
                     reference_cases=each.reference_n, until=end.isoformat(),
                 )  # fmt: skip
     return report
+
+
+EVERY = timedelta(hours=24)
+"""Between two looks of :func:`watch_daily`: the defaults of the limits are made for thirty looks a month."""
+
+
+def watch_daily(store: Store, limits: DriftLimits | None = None, *, actor: str = "system") -> dict[str, DriftReport]:
+    """Look at every tenant that was not looked at for a day; the reports by tenant.
+
+    That it was looked stands in the audit log (``drift.watched``), written before the look: several callers at the same
+    time look once.
+
+    Raises:
+        StoreUnavailableError.
+    """
+    reports = {}
+    with store.read() as tx:
+        tenants = store.tenants.names(tx)
+    for tenant in tenants:
+        with store.read() as tx:
+            if not _due(store, tx, tenant):
+                continue
+        with store.write() as tx:
+            if not _due(store, tx, tenant):
+                continue
+            store.audit.append(tx, tenant, actor, "drift.watched", "tenant", tenant)
+        reports[tenant] = watch(store, tenant, limits, actor=actor)
+    return reports
+
+
+def _due(store: Store, tx: Session, tenant: str) -> bool:
+    query = select(AuditEventRow.at).filter_by(tenant=tenant, kind="tenant", object=tenant, action="drift.watched")
+    last = tx.scalars(query.order_by(AuditEventRow.sequence.desc()).limit(1)).one_or_none()
+    return last is None or store.clock() - datetime.fromisoformat(last) >= EVERY
 
 
 def _aware(at: datetime) -> datetime:

@@ -100,6 +100,16 @@ class VerifySession:
             Conclusion.of(case.verdict), policy_id=row.id, policy_version=row.version, policy_sha256=row.sha256
         )
 
+    def verifier_of(self, tenant: str) -> Verifier:
+        """The verifier with the model that is live for a tenant.
+
+        Raises:
+            ModelChangedError.
+        """
+        with self._store.read() as tx:
+            live = self._store.live_models.current(tx, tenant, FACE_EMBEDDER)
+        return self._verifier(live)
+
     def _verifier(self, live: LiveModel | None) -> Verifier:
         """The verifier with a tenant's live embedder, made once; None is the one that the release names.
 

@@ -25,7 +25,7 @@ from samebody.store.errors import BlobError, InvalidValueError, KeyDestroyedErro
 from samebody.store.ids import Clock, new_id, require_name
 from samebody.store.keys import DataKey, Keys
 from samebody.store.lifecycle import Event
-from samebody.store.schema import GarbageRow, KeyRow, MediaRow, ReferenceRow
+from samebody.store.schema import CaseRow, GarbageRow, KeyRow, MediaRow, ReferenceRow
 from samebody.store.sessions import Sessions
 
 ORPHAN_AGE = timedelta(hours=1)
@@ -33,6 +33,9 @@ ORPHAN_AGE = timedelta(hours=1)
 
 _AT_ONCE = 500
 """Names of files looked up in the database at once."""
+
+DERIVED = "derived:"
+"""Roles that begin so are no samples but made from them when a reviewer asked: maps, templates. Sealed as samples are."""
 
 ERASED = "erased"
 """Folder of empty files named after destroyed keys, so that a restored database destroys them again."""
@@ -130,6 +133,47 @@ class Vault:
             raise
         return view(row)
 
+    def derive(
+        self, tenant: str, case_id: str, attempt: int, name: str, data: bytes, *, content_type: str = "application/json"
+    ) -> MediaView:
+        """Keep what was made from the samples of a case, sealed with the case's key and deleted with its samples.
+
+        What was kept under the name and attempt before is replaced.
+
+        Args:
+            name: what it is; its role is ``derived:<name>``.
+
+        Raises:
+            NotFoundError: no such case, or its samples are not kept any more.
+            KeyDestroyedError, InvalidValueError, BlobError.
+        """
+        role = require_name(f"{DERIVED}{name}", "the role of a sample")
+        if len(role) > 32 or not data:
+            raise InvalidValueError("what is derived has a name of at most 24 characters, and is not empty.")
+        with self.database.read() as tx:
+            self._require_kept(tx, tenant, case_id)
+            case_key = self.keys.of(tx, tenant, "case", case_id)
+            exact = hmac.digest(self.keys.of(tx, tenant, "tenant", tenant).secret, data, hashlib.sha256).hex()
+        media_id = new_id("med")
+        own = DataKey(media_id, crypto.generate_key())
+        blob = f"{case_id}/{media_id}"
+        self.blobs.put(blob, own.seal(data, f"{tenant}/media/{media_id}/content"))
+        row = {"tenant": tenant, "id": media_id, "case_id": case_id, "attempt": attempt, "role": role}
+        row |= {"content_type": content_type, "size": len(data), "blob": blob, "key_id": case_key.id}
+        row |= {"wrapped_key": _wrap(case_key, tenant, media_id, own.secret), "exact_hash": exact, "sealed_hash": None}
+        try:
+            with self.database.write() as tx:
+                self._require_kept(tx, tenant, case_id)
+                query = select(MediaRow.id).filter_by(tenant=tenant, case_id=case_id, attempt=attempt, role=role)
+                self.discard(tx, tenant, list(tx.scalars(query)))
+                tx.execute(insert(MediaRow).values(**row, created=self.clock()))
+                kept = self._row(tx, tenant, media_id)
+        except BaseException:
+            with contextlib.suppress(SamebodyError):
+                self.blobs.delete(blob)
+            raise
+        return view(kept)
+
     def read(self, tenant: str, media_id: str) -> bytes:
         """A sample in plain.
 
@@ -149,12 +193,18 @@ class Vault:
                 f"the sealed file of {media_id} was changed.", hint="Restore it from a backup; do not use the case."
             ) from None
 
-    def of_case(self, tx: Session, tenant: str, case_id: str, attempt: int | None = None) -> list[MediaView]:
-        """The samples of a case, oldest first; of one attempt when it is named."""
+    def of_case(
+        self, tx: Session, tenant: str, case_id: str, attempt: int | None = None, *, derived: bool = False
+    ) -> list[MediaView]:
+        """The samples of a case, oldest first; of one attempt when it is named.
+
+        Args:
+            derived: what :meth:`derive` kept instead.
+        """
         query = select(MediaRow).filter_by(tenant=tenant, case_id=case_id).order_by(MediaRow.created, MediaRow.id)
         if attempt is not None:
             query = query.filter_by(attempt=attempt)
-        return [view(row) for row in tx.scalars(query)]
+        return [view(row) for row in tx.scalars(query) if row.role.startswith(DERIVED) is derived]
 
     def same_bytes(self, tx: Session, tenant: str, data: bytes) -> list[MediaView]:
         """Samples of the tenant with exactly these bytes: a replayed upload."""
@@ -265,6 +315,13 @@ class Vault:
             with self.database.write() as tx:
                 count += self.keys.destroy(tx, tenant, key_id)
         return count
+
+    def _require_kept(self, tx: Session, tenant: str, case_id: str) -> None:
+        case = tx.get(CaseRow, (tenant, case_id), populate_existing=True, with_for_update=True)
+        if case is None:
+            raise NotFoundError("there is no such case.")
+        if case.media_deleted is not None or case.media_expires <= self.clock():
+            raise NotFoundError("the samples of the case are not kept any more.")
 
     def _row(self, tx: Session, tenant: str, media_id: str) -> MediaRow:
         row = tx.get(MediaRow, (tenant, media_id), populate_existing=True)

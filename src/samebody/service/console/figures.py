@@ -1,18 +1,19 @@
-"""Live figures of a tenant: volumes, outcomes, abstentions, times; and their plots as SVG."""
+"""Live figures of a tenant: volumes, outcomes, abstentions, times, alarms, cost."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
-from markupsafe import Markup, escape
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from samebody.store.schema import FindingRow, SessionRow, VerdictRow
+from samebody.store.schema import AuditEventRow, FindingRow, SessionRow, VerdictRow
 
 DECISIONS = ("accept", "review", "retry", "reject")
 
@@ -27,6 +28,8 @@ class Figures:
         decided: verdicts by decision.
         checks: of each check: how often it passed, failed, was unsure, was not run.
         seconds: from the last submission to the verdict, of verdicts whose session was not submitted again.
+        seconds_by_day: their median and 90 % quantile; None on days without one.
+        abstained: share of the findings of a day that were unsure or not run, 0-1; None on days without any.
     """
 
     days: tuple[date, ...]
@@ -34,6 +37,8 @@ class Figures:
     decided: Mapping[str, tuple[int, ...]]
     checks: Mapping[str, Mapping[str, int]]
     seconds: tuple[float, ...]
+    seconds_by_day: Mapping[str, tuple[float | None, ...]]
+    abstained: tuple[float | None, ...]
 
     def quantile(self, share: float) -> float | None:
         """Of :attr:`seconds`; None when there are none."""
@@ -56,53 +61,64 @@ def figures(tx: Session, tenant: str, now: datetime, days: int = 30) -> Figures:
         .where(VerdictRow.tenant == tenant, VerdictRow.created >= first)
     ).all()
     decided = Counter((made.date(), decision) for made, decision, _ in rows)
-    seconds = [(made - sent).total_seconds() for made, _, sent in rows if sent is not None and sent <= made]
+    timed = [
+        (made.date(), (made - sent).total_seconds()) for made, _, sent in rows if sent is not None and sent <= made
+    ]
+    by_day: dict[date, list[float]] = {}
+    for day, each in timed:
+        by_day.setdefault(day, []).append(each)
     query = (
         select(FindingRow.check, FindingRow.outcome, func.count())
-        .join(
-            VerdictRow,
-            (VerdictRow.tenant == FindingRow.tenant)
-            & (VerdictRow.case_id == FindingRow.case_id)
-            & (VerdictRow.attempt == FindingRow.attempt),
-        )
+        .join(VerdictRow, _same_verdict())
         .where(FindingRow.tenant == tenant, VerdictRow.created >= first)
         .group_by(FindingRow.check, FindingRow.outcome)
     )
     checks: dict[str, dict[str, int]] = {}
     for check, outcome, count in tx.execute(query):
         checks.setdefault(check, {})[outcome] = count
+    said: dict[str, Counter[str]] = {}
+    daily = (
+        select(func.date(VerdictRow.created), FindingRow.outcome, func.count())
+        .join(VerdictRow, _same_verdict())
+        .where(FindingRow.tenant == tenant, VerdictRow.created >= first)
+        .group_by(func.date(VerdictRow.created), FindingRow.outcome)
+    )
+    for day, outcome, count in tx.execute(daily):  # a text on SQLite, a date on PostgreSQL
+        said.setdefault(str(day), Counter())[outcome] += count
     return Figures(
         dates,
         tuple(created[day] for day in dates),
         {name: tuple(decided[day, name] for day in dates) for name in DECISIONS},
         dict(sorted(checks.items())),
-        tuple(seconds),
+        tuple(each for _, each in timed),
+        {
+            name: tuple(float(np.quantile(by_day[day], share)) if day in by_day else None for day in dates)
+            for name, share in (("median", 0.5), ("slow", 0.9))
+        },
+        tuple(_abstained(said.get(day.isoformat())) for day in dates),
     )
 
 
-def stacked_bars(days: Sequence[date], series: Mapping[str, Sequence[int]], title: str) -> Markup:
-    """A bar for each day, its parts by name, with a text for each part; legend above."""
-    width, height, base, left = 720.0, 190.0, 160.0, 34.0
-    totals = [sum(values[index] for values in series.values()) for index in range(len(days))]
-    top = max([*totals, 1])
-    step = (width - left - 6) / len(days)
-    parts = [f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(title)}">']
-    parts.append(f'<text x="{left - 6:g}" y="24" class="tick end">{top}</text>')
-    parts.append(f'<text x="{left - 6:g}" y="{base:g}" class="tick end">0</text>')
-    parts.append(f'<line x1="{left:g}" y1="{base:g}" x2="{width:g}" y2="{base:g}" class="axis"/>')
-    for index, day in enumerate(days):
-        y = base
-        for name, values in series.items():
-            if not values[index]:
-                continue
-            tall = (base - 20) * values[index] / top
-            y -= tall
-            told = f"{day}: {values[index]} {escape(name)}"
-            parts.append(
-                f'<rect x="{left + index * step + 1:.1f}" y="{y:.1f}" width="{max(1.0, step - 2):.1f}" '
-                f'height="{tall:.1f}" class="bar {escape(name)}"><title>{told}</title></rect>'
-            )
-        if index % 7 == 0:
-            parts.append(f'<text x="{left + index * step:.1f}" y="{base + 16:g}" class="tick">{day:%d %b}</text>')
-    parts.append("</svg>")
-    return Markup("".join(parts))
+def _same_verdict() -> ColumnElement[bool]:
+    return (
+        (VerdictRow.tenant == FindingRow.tenant)
+        & (VerdictRow.case_id == FindingRow.case_id)
+        & (VerdictRow.attempt == FindingRow.attempt)
+    )
+
+
+def _abstained(counts: Counter[str] | None) -> float | None:
+    return None if not counts else (counts["unsure"] + counts["not_run"]) / counts.total()
+
+
+def drift_events(tx: Session, tenant: str, since: datetime) -> tuple[str | None, list[dict[str, Any]]]:
+    """When drift was looked for last, and the alarms since a time, newest first; from the audit log."""
+    query = select(AuditEventRow).filter_by(tenant=tenant).order_by(AuditEventRow.sequence.desc())
+    watched = tx.scalars(query.filter_by(action="drift.watched").limit(1)).one_or_none()
+    rows = tx.scalars(query.filter_by(action="drift.alarmed", kind="check").limit(50)).all()
+    alarms = [
+        {"at": row.at, "check": row.object, **json.loads(row.details)}
+        for row in rows
+        if datetime.fromisoformat(row.at) >= since
+    ]
+    return (watched.at if watched is not None else None), alarms

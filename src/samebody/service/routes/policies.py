@@ -1,4 +1,4 @@
-"""``/v1/policies``: what decides; a version is never changed."""
+"""``/v1/policies``: what decides; a version is never changed, and the next one goes live behind the guard rails."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 from sqlalchemy import select
-from sqlalchemy.orm import Session as Tx
 
-from samebody.decide.errors import PolicyInvalidError
 from samebody.decide.load import parse_policy
+from samebody.operate.changes import LAST, LONGEST_REASON, rollback_policy, try_policy
 from samebody.service import schemas, views
 from samebody.service.access import Caller, needs
 from samebody.service.once import OnceOnly
+from samebody.service.rollout import live_policy, trial
 from samebody.service.state import service_of
 from samebody.store.schema import PolicyRow
 
@@ -27,6 +27,49 @@ class NewPolicy(schemas.Request):
     media_days: float = Field(default=30, ge=0, le=3650, description="until samples are deleted")
     case_days: float = Field(default=365, ge=0, le=3650, description="until everything is")
     second_person: bool = Field(default=False, description="whether a review needs two people who agree")
+    reason: str = Field(
+        default="", max_length=LONGEST_REASON, description="why it goes live although a limit is exceeded; audited"
+    )
+
+    def retention(self) -> dict[str, Any]:
+        """How long a case under it is kept, as the store takes it."""
+        return self.model_dump(include={"media_days", "case_days", "second_person"})
+
+
+class PolicyCandidate(schemas.Request):
+    """A policy to try."""
+
+    text: str = Field(max_length=256 * 1024)
+    last: int = Field(default=LAST, ge=1, le=5000, description="newest verdicts that are decided again")
+
+
+class PolicyRollback(schemas.Request):
+    """Which version to go back to."""
+
+    to: int | None = Field(default=None, ge=1, description="by default the newest whose text is another")
+
+
+class ShiftView(schemas.Answer):
+    """How much more often the candidate comes to a decision; the interval holds over the same cases."""
+
+    live: int
+    candidate: int
+    difference: float
+    low: float
+    high: float
+
+
+class PolicyTrial(schemas.Answer):
+    """A candidate beside what is live."""
+
+    cases: int = Field(description="compared; 0 where there is nothing to compare on")
+    left_out: int
+    changed: float | None = Field(description="share of cases decided otherwise, 0 to 1")
+    changed_interval: list[float] | None = Field(description="its exact 95 % interval")
+    moves: dict[str, int] = Field(description="cases by `live>candidate`")
+    shifts: dict[str, ShiftView]
+    examples: list[str] = Field(description="ids of at most 20 cases that are decided otherwise")
+    against: list[str] = Field(description="what speaks against a promotion; it needs a reason unless this is empty")
 
 
 class PolicyView(schemas.Answer):
@@ -100,17 +143,49 @@ def put_policy(
     request: Request, policy_id: schemas.Name, wanted: NewPolicy, once: OnceOnly,
     who: Annotated[Caller, needs("policies:write")],
 ) -> Response:  # fmt: skip
-    """Add the next version; sessions created from now on are decided by it."""
+    """Add a policy, or promote its next version: 409 unless the guard rails are kept or a `reason` is given."""
+    service = service_of(request)
+
+    def work() -> dict[str, Any]:
+        return _view(
+            live_policy(
+                service, who, policy_id, wanted.text, retention=wanted.retention(), reason=wanted.reason, last=LAST
+            )
+        )
+
+    return once.outside(who, 201, work)
+
+
+@router.post("/{policy_id}/try", response_model=PolicyTrial)
+def try_candidate(
+    request: Request, policy_id: schemas.Name, wanted: PolicyCandidate, once: OnceOnly,
+    who: Annotated[Caller, needs("policies:write")],
+) -> Response:  # fmt: skip
+    """Decide the newest verdicts of a policy again under a candidate, and say what the guard rails would do."""
+    service = service_of(request)
+
+    def work() -> dict[str, Any]:
+        found, broken = try_policy(
+            service.store, who.tenant, policy_id, wanted.text, service.runtime,
+            limits=service.change_limits, last=wanted.last,
+        )  # fmt: skip
+        return trial(found, broken)
+
+    return once.outside(who, 200, work)
+
+
+@router.post("/{policy_id}/rollback", status_code=201, response_model=PolicyView)
+def rollback(
+    request: Request, policy_id: schemas.Name, wanted: PolicyRollback, once: OnceOnly,
+    who: Annotated[Caller, needs("policies:write")],
+) -> Response:  # fmt: skip
+    """Make an older text live again, as a new version: by default the newest one that differs. Asks nothing."""
     store = service_of(request).store
-    policy, mistakes = parse_policy(wanted.text)
-    if policy is None:
-        raise PolicyInvalidError(policy_id, mistakes)
-    retention = {"media_days": wanted.media_days, "case_days": wanted.case_days, "second_person": wanted.second_person}
 
-    def work(tx: Tx) -> dict[str, Any]:
-        return _view(store.policies.put(tx, who.tenant, policy_id, wanted.text, actor=who.actor, retention=retention))
+    def work() -> dict[str, Any]:
+        return _view(rollback_policy(store, who.tenant, policy_id, actor=who.actor, to=wanted.to))
 
-    return once.inside(who, 201, work)
+    return once.outside(who, 201, work)
 
 
 def _view(row: PolicyRow) -> dict[str, Any]:

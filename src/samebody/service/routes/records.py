@@ -1,4 +1,4 @@
-"""``/v1/models`` and ``/v1/audit-events``: what answers, and what happened."""
+"""``/v1/audit-events``: what happened."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from sqlalchemy import select
 
-from samebody.errors import SamebodyError
-from samebody.models import catalogue, weights_path
 from samebody.service import schemas, views
 from samebody.service.access import Caller, needs
 from samebody.service.pages import Cursor, Limit, page, position
@@ -16,49 +14,6 @@ from samebody.service.state import service_of
 from samebody.store.schema import AuditEventRow
 
 router = APIRouter()
-
-
-class Model(schemas.Answer):
-    """A model record in short."""
-
-    id: str
-    task: str
-    version: str
-    sha256: str | None
-    licence: str
-    commercial_use: str
-    installed: bool
-
-
-class ModelList(schemas.Answer):
-    """The models this service knows."""
-
-    items: list[Model]
-
-
-@router.get("/models", response_model=ModelList, tags=["models"])
-def list_models(request: Request, who: Annotated[Caller, needs("models:read")]) -> dict[str, Any]:
-    """The models, the licence of their weights, and whether these are here and verified."""
-    settings = service_of(request).runtime
-    items = []
-    for record in catalogue(settings).models():
-        try:
-            weights_path(record, settings)
-            installed = True
-        except SamebodyError:
-            installed = False
-        items.append(
-            {
-                "id": record.id,
-                "task": record.task,
-                "version": record.version,
-                "sha256": record.sha256,
-                "licence": record.licence.spdx,
-                "commercial_use": record.licence.commercial_use,
-                "installed": installed,
-            }
-        )
-    return {"items": items}
 
 
 @router.get("/audit-events", response_model=schemas.AuditPage, tags=["audit"])
