@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from samebody.service.errors import UnauthenticatedError
 from samebody.service.limits import RATE
+from samebody.service.misuse import NEEDS_KEY, OTHER_SESSION, note
 from samebody.service.state import Service, service_of
 from samebody.store.access import Principal
 from samebody.store.errors import AccessDeniedError, InvalidValueError, NotFoundError
@@ -130,8 +131,8 @@ def _count(service: Service, request: Request, caller: Caller) -> None:
         left, full = service.rates.take(f"{caller.tenant}/{caller.actor}", rate=rate)
     finally:
         request.scope[RATE] = (
-            (b"ratelimit-policy", f'"key";q={int(rate)};w=60'),
-            (b"ratelimit", f'"key";r={left};t={math.ceil(full)}'),
+            (b"ratelimit-policy", f'"key";q={int(rate)};w=60'.encode()),
+            (b"ratelimit", f'"key";r={left};t={math.ceil(full)}'.encode()),
         )
 
 
@@ -176,6 +177,8 @@ def needs(scope: str) -> Any:
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> Caller:
         caller = authenticate(request, given)
+        if caller.session is not None and scope not in caller.scopes:
+            note(service_of(request).store, caller.tenant, caller.session, NEEDS_KEY)
         caller.require(scope)
         return caller
 
@@ -189,6 +192,9 @@ def anyone() -> Any:
         request: Request,
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> Caller:
-        return authenticate(request, given)
+        caller = authenticate(request, given)
+        if caller.session is not None and request.path_params.get("session_id", caller.session) != caller.session:
+            note(service_of(request).store, caller.tenant, caller.session, OTHER_SESSION)
+        return caller
 
     return Depends(dependency)

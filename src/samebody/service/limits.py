@@ -45,18 +45,19 @@ class Gate:
             await self._app(scope, receive, send)
             return
         request_id = scope["samebody.request_id"] = new_id("req")
-        parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
         about = {"method": scope["method"], "request_id": request_id}
         begun, passage = time.perf_counter(), _Passage(self, self._settings, scope, receive)
-        with tracing.span("request", kind="server", parent=parent, **about) as span:
+        with tracing.span("request", kind="server", link=_traceparent(scope), **about) as span:
             try:
                 await self._pass(request_id, passage, scope, send)
             finally:
                 passage.end()
                 # the name of the route, never its path: that holds ids
                 name = getattr(scope.get("route"), "name", "(none)")
-                span.rename(name)
+                span.rename(f"{scope['method']} {name}")
                 span.set(operation=name, status=passage.status)
+                if passage.status >= 500:
+                    span.fail(str(passage.status))
                 self._requests.note(name, scope["method"], passage.status, time.perf_counter() - begun)
 
     async def _pass(self, request_id: str, passage: _Passage, scope: Scope, send: Send) -> None:
@@ -64,7 +65,7 @@ class Gate:
             if message["type"] == "http.response.start":
                 passage.leave_work()
                 passage.status = message["status"]
-                given = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                given = [*message.get("headers", ()), *scope.get(RATE, ()), (b"x-request-id", request_id.encode())]
                 message["headers"] = headers.closed(given, https=self._settings.public_url.startswith("https://"))
             await send(message)
 
@@ -78,6 +79,14 @@ class Gate:
             await self._app(scope, passage.receive, tell_unless_refused)
         if passage.refused is not None:
             await of_error(request_id, passage.refused)(scope, passage.receive, tell)
+
+
+def _traceparent(scope: Scope) -> str | None:
+    """What the caller says their trace is: linked to, never joined, so that no stranger chooses ids or what is kept."""
+    if not tracing.is_on():
+        return None
+    found = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
+    return bytes(found[:100]).decode("latin-1") or None
 
 
 class _Passage:
