@@ -120,7 +120,7 @@ class Seen:
         small: (n, 1024) thumbnails; ``noise``: (n,) of each frame against the one before, NaN for the first.
         equal: (n,) whether a frame's pixels are those of the one before.
         templates: (k, d) of frames from the front; ``front`` their pictures as JPEG, ``boxes`` (k, 4) their faces.
-        middle: perceptual hash of the middle frame.
+        hashes: (n, 32) uint8, perceptual hash of each frame; zeros where it has none.
         drawn: what was drawn for the session, JSON-ready.
     """
 
@@ -132,7 +132,7 @@ class Seen:
     templates: NDArray[np.float32]
     front: tuple[bytes, ...]
     boxes: Floats
-    middle: bytes
+    hashes: NDArray[np.uint8]
     drawn: dict[str, Any]
 
     def traces(self) -> FrameTraces:
@@ -164,6 +164,7 @@ class Seen:
             track=replace(track, at_ms=at_ms),
             small=self.small[order],
             noise=np.where(neighbours == 1, self.noise[order], np.nan),
+            hashes=self.hashes[order],
             equal=(neighbours == 0) | ((neighbours == 1) & self.equal[order]),
         )
 
@@ -178,6 +179,7 @@ class Seen:
             small=np.concatenate([self.small[kept], tail.small]),
             noise=np.concatenate([self.noise[kept], tail.noise]),
             equal=np.concatenate([self.equal[kept], tail.equal]),
+            hashes=np.concatenate([self.hashes[kept], tail.hashes]),
             drawn={**self.drawn, **tail.drawn},
         )
 
@@ -186,10 +188,9 @@ class Seen:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npz")
         arrays: dict[str, Any] = {f"track_{f.name}": getattr(self.track, f.name) for f in fields(Track)}
-        arrays |= {name: getattr(self, name) for name in ("small", "noise", "equal", "templates", "boxes")}
+        arrays |= {name: getattr(self, name) for name in ("small", "noise", "equal", "hashes", "templates", "boxes")}
         for place, each in enumerate(self.front):
             arrays[f"front_{place}"] = np.frombuffer(each, np.uint8)
-        arrays["middle"] = np.frombuffer(self.middle, np.uint8)
         arrays["text"] = np.array(json.dumps({"challenge": self.challenge.to_dict(), "drawn": self.drawn}))
         np.savez(part, **arrays)
         part.replace(path)
@@ -201,9 +202,8 @@ class Seen:
             text = json.loads(str(held["text"]))
             track = Track(**{field.name: held[f"track_{field.name}"] for field in fields(Track)})
             front = tuple(held[f"front_{n}"].tobytes() for n in range(len(held["boxes"])))
-            rest = {name: held[name] for name in ("small", "noise", "equal", "templates", "boxes")}
-            middle = held["middle"].tobytes()
-            return cls(from_dict(text["challenge"]), track, front=front, middle=middle, drawn=text["drawn"], **rest)
+            rest = {name: held[name] for name in ("small", "noise", "equal", "hashes", "templates", "boxes")}
+            return cls(from_dict(text["challenge"]), track, front=front, drawn=text["drawn"], **rest)
 
 
 def look(
@@ -214,6 +214,7 @@ def look(
     small: list[Floats] = []
     noise: list[float] = []
     equal: list[bool] = []
+    hashes: list[bytes] = []
     before: Pixels | None = None
 
     def decoded() -> Iterator[tuple[float, Image]]:
@@ -225,17 +226,26 @@ def look(
             small.append(thumbnail(image.pixels))
             same = before is not None and bool(np.array_equal(before, image.pixels))
             equal.append(same)
+            hashes.append(perceptual_hash(image.pixels) or bytes(32))
             noise.append(float("nan") if before is None else still_noise(before, image.pixels))
             before = image.pixels
             yield at_ms, image
 
     track, _ = observe(decoded(), faces)
     templates, boxes, front = _front(track, pictures, faces)
-    middle = perceptual_hash(decode_image(pictures[len(pictures) // 2]).pixels) or b""
+    marks = np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, 32)
     return Seen(
-        challenge, track, np.array(small, np.float32), np.array(noise), np.array(equal, bool), templates, front, boxes,
-        middle, drawn,
-    )  # fmt: skip
+        challenge,
+        track,
+        np.array(small, np.float32),
+        np.array(noise),
+        np.array(equal, bool),
+        templates,
+        front,
+        boxes,
+        marks,
+        drawn,
+    )
 
 
 def _front(
@@ -295,9 +305,9 @@ REST_MS, COURSE = (-400, -150), ((600, 0.4), (900, 0.8), (1200, 1.0), (1500, 1.0
 def key_challenge(rng: np.random.Generator) -> Challenge:
     """All six actions in a drawn order, and seven colours: what limits are set on needs no other frames."""
     colours = challenge_of(rng).flashes[:6]
-    steps = tuple(
-        Step(action, 1000 + 3600 * place, 2400) for place, action in enumerate(rng.permutation(np.array(list(Action))))
-    )
+    actions = list(Action)
+    order = rng.permutation(len(actions)).tolist()
+    steps = tuple(Step(actions[each], 1000 + 3600 * place, 2400) for place, each in enumerate(order))
     begin = steps[-1].until_ms + 1000
     return Challenge("0" * 32, steps, tuple(Flash(f.colour, begin + 500 * n, 500) for n, f in enumerate(colours)))
 

@@ -136,6 +136,30 @@ def test_what_the_device_says_is_held_against_itself(device: dict[str, Any], odd
     assert (check(recording(live(5)), device=device)[1]["device"] < 1) == odd
 
 
+@pytest.mark.parametrize(
+    ("device", "emulated"),
+    [
+        ({"user_agent": "Mozilla/5.0 (Linux; Android 14; sdk_gphone64_x86_64) Mobile Safari/537.36"}, True),
+        ({"user_agent": "Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/140.0"}, True),
+        ({"user_agent": PHONE, "camera": "Emulated Camera 0"}, True),
+        ({"user_agent": PHONE, "camera": "VirtualScene"}, True),
+        ({"user_agent": PHONE, "camera": "camera2 1, facing front"}, False),
+        ({"user_agent": DESK, "camera": "HD Webcam C270"}, False),
+    ],
+)
+def test_emulated_devices_are_a_hint_and_no_more(device: dict[str, Any], emulated: bool) -> None:
+    outcome, parts, codes = check(None, device=device)
+    assert parts["emulator"] == (0.5 if emulated else 1.0)
+    assert ("attacks.injection_emulator" in codes) == emulated
+    assert (outcome is Outcome.UNSURE) == emulated
+
+
+def test_a_token_that_was_tried_elsewhere() -> None:
+    assert check(None, misused=["other_session"])[0] is Outcome.UNSURE
+    outcome, parts, codes = check(None, misused=["other_session"] * 2)
+    assert outcome is Outcome.FAIL and parts["token"] == 0 and codes == ["attacks.injection_token"]
+
+
 def test_frames_signed_by_an_editor() -> None:
     assert check(recording(live(5), software="Editor 1"), device={"user_agent": DESK})[1]["device"] == 0.5
 

@@ -18,6 +18,7 @@ from samebody.face import FaceAnalyser, FaceAnalysis
 from samebody.jobs import Queue, Worker
 from samebody.service.challenges import MOST_DRAWS, RECORDING, Challenges
 from samebody.service.evidence import Evidence
+from samebody.service.misuse import MOST_KEPT, misused
 from samebody.service.work import VerifySession
 from samebody.types import Outcome
 from tests.attacks.active_motion import perform
@@ -145,6 +146,21 @@ def test_another_sessions_challenge_is_refused_and_remembered(service: Running) 
     with service.store.read() as tx:
         assert Challenges(service.store).refused(tx, "local", session, 1) == ["foreign"] * 4
     assert send(other_http, other, foreign).status_code == 201  # nobody else spent it
+
+
+def test_a_token_tried_on_what_it_does_not_open_is_evidence(service: Running) -> None:
+    http, session = collecting(service)
+    _, other = collecting(service)
+    assert http.get(f"/v1/sessions/{session}").status_code == 200
+    assert http.get(f"/v1/sessions/{other}").status_code == 404
+    assert http.post(f"/v1/sessions/{other}/challenge").status_code == 404
+    assert http.get("/v1/subjects").status_code == 403
+    for _ in range(MOST_KEPT):
+        http.get("/v1/subjects")
+    with service.store.read() as tx:
+        tried = misused(tx, "local", session)
+        assert misused(tx, "local", other) == []
+    assert tried[:3] == ["other_session", "other_session", "needs_key"] and len(tried) == MOST_KEPT
 
 
 def test_nothing_before_consent(service: Running) -> None:

@@ -40,6 +40,21 @@ VIRTUAL_CAMERAS = (
 )
 """Words in the names of cameras that are programs. A name is easily changed: its absence shows nothing."""
 _VIRTUAL = re.compile(r"(?<![a-z])(" + "|".join(re.escape(each) for each in VIRTUAL_CAMERAS) + r")(?![a-z])")
+EMULATORS = (
+    *(
+        "sdk_gphone",
+        "android sdk built for",
+        "google_sdk",
+        "emulator",
+        "genymotion",
+        "bluestacks",
+        "waydroid",
+        "vbox86",
+    ),
+    *("headlesschrome", "phantomjs", "selenium", "playwright", "puppeteer"),
+)
+"""Words in the user agents of emulated phones and of browsers that a program drives."""
+_EMULATED_CAMERA = re.compile(r"emulated|virtualscene|virtual scene|simulated")
 _PHONE_AGENT = re.compile(r"android|iphone|ipad|mobile", re.IGNORECASE)
 _PHONE_CAMERA = re.compile(r"camera2? \d+, facing|^(front|back)( \w+)* camera$", re.IGNORECASE)
 _DESK_CAMERA = re.compile(r"webcam|usb|facetime|integrated", re.IGNORECASE)
@@ -50,8 +65,8 @@ class Part:
     """One kind of evidence.
 
     Attributes:
-        name: ``virtual_camera``, ``device``, ``duplicates``, ``loop``, ``timing``, ``noise``, ``replay``,
-            ``challenge``.
+        name: ``virtual_camera``, ``emulator``, ``device``, ``duplicates``, ``loop``, ``timing``, ``noise``,
+            ``replay``, ``challenge``, ``token``.
         score: 1 where nothing accuses, 0 where it is as good as certain.
         reasons: what was found; empty where nothing was.
     """
@@ -104,6 +119,7 @@ class InjectionCheck(stage.Stage):
         device: Mapping[str, Any] | None = None,
         replays: Replays | None = None,
         refused: Sequence[str] = (),
+        misused: Sequence[str] = (),
     ) -> Finding:
         """The finding. Score: the lowest of its parts, 1 where nothing accuses.
 
@@ -115,9 +131,11 @@ class InjectionCheck(stage.Stage):
             device: what the client said: ``user_agent``, ``camera``, ``width``, ``height``.
             replays: what earlier uploads say; None when they were not asked.
             refused: why answers to challenges of the attempt were refused.
+            misused: what the session's client token was tried on that it does not open.
         """
-        parts = [*self._device(device or {}, traces), *self._frames(traces), *_replays(replays), _challenge(refused)]
-        if not any((traces, device, replays, refused)):
+        parts = [*self._device(device or {}, traces), *self._frames(traces), *_replays(replays)]
+        parts += [_challenge(refused), _token(misused)]
+        if not any((traces, device, replays, refused, misused)):
             reason = Reason("attacks.injection_no_evidence", "Nothing was handed over that could show an injection.")
             return Finding(CHECK, Outcome.NOT_RUN, reasons=(reason,))
         certain = [each for each in parts if each.score <= 0]
@@ -145,6 +163,7 @@ class InjectionCheck(stage.Stage):
             text = f"The camera's name is that of a program ({found.group(1)})."
             advice = "Use the camera of your device, without programs that change its picture."
             parts = [Part("virtual_camera", 0.0, (Reason("attacks.injection_virtual_camera", text, advice),))]
+        parts.append(_emulator(camera, agent.lower()))
         odd: list[str] = []
         phone = bool(_PHONE_AGENT.search(agent))
         if camera and phone and _DESK_CAMERA.search(camera):
@@ -215,6 +234,24 @@ def _challenge(refused: Sequence[str]) -> Part:
         return Part("challenge", 1.0)
     text = f"{len(refused)} answers were refused: a challenge of another session, or one answered before."
     return Part("challenge", 0.5 if len(refused) == 1 else 0.0, (Reason("attacks.injection_challenge", text),))
+
+
+def _emulator(camera: str, agent: str) -> Part:
+    """A hint only: people test, and some who cannot use a mouse drive their browser by a program."""
+    word = next((each for each in EMULATORS if each in agent), None)
+    if word is None and (found := _EMULATED_CAMERA.search(camera)):
+        word = found.group(0)
+    if word is None:
+        return Part("emulator", 1.0)
+    text = f"The device is an emulated one, or its browser is driven by a program ({word})."
+    return Part("emulator", 0.5, (Reason("attacks.injection_emulator", text, "Use a telephone or computer itself."),))
+
+
+def _token(misused: Sequence[str]) -> Part:
+    if not misused:
+        return Part("token", 1.0)
+    text = f"The session's token was tried {len(misused)} times on what it does not open."
+    return Part("token", 0.5 if len(misused) == 1 else 0.0, (Reason("attacks.injection_token", text),))
 
 
 def perceptual_hash(pixels: Pixels) -> bytes | None:

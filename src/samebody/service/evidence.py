@@ -15,6 +15,7 @@ from samebody.decide import Policy
 from samebody.face import FaceAnalyser, FaceAnalysis
 from samebody.pipeline.attacks import mentions
 from samebody.service.challenges import RECORDING, Challenges
+from samebody.service.misuse import misused
 from samebody.store.store import Store
 from samebody.store.vault import MediaView
 from samebody.types import Finding, Outcome, Reason
@@ -42,6 +43,7 @@ class Evidence:
             challenges = Challenges(self.store)
             asked = challenges.was_drawn(tx, self.tenant, self.session_id, self.attempt)
             refused = challenges.refused(tx, self.tenant, self.session_id, self.attempt)
+            tried = misused(tx, self.tenant, self.session_id)
         recording = self._recording()
         found: list[Finding] = []
         if recording is not None:
@@ -59,7 +61,7 @@ class Evidence:
         if mentions(self.policy, INJECTION):
             traces = None if recording is None else traces_of(recording.frames())
             device = None if recording is None else recording.device
-            found.append(InjectionCheck().check(traces, device, self._replays(), refused))
+            found.append(InjectionCheck().check(traces, device, self._replays(), refused, tried))
         return tuple(found)
 
     def _recording(self) -> Recording | None:

@@ -1,0 +1,113 @@
+"""Sessions of heads of points, without pictures and models: for ``benchmarks.active_rating --quick`` and its tests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import fields, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.active_motion import Manner, Moment, followed, frame_times
+from benchmarks.active_sessions import Seen, challenge_of
+from samebody.attacks.active_track import Track
+from samebody.attacks.challenge import Challenge
+from samebody.attacks.injection import perceptual_hash
+from samebody.attacks.injection_frames import SMALL
+from samebody.face.pose import reference_head
+from samebody.synth.attacks.light import to_light
+
+Floats = NDArray[np.float64]
+DIMENSIONS = 128
+
+
+def track_of(moments: list[Moment], rng: np.random.Generator, *, strength: float, relief: float = 1.0) -> Track:
+    """What the mesh network would see of a head of points with a little noise.
+
+    Args:
+        strength: light of a white screen on the face over that of the room.
+        relief: depth of the head over that of the reference head; 0 for a flat picture.
+    """
+    head = reference_head() * np.array([1.0, 1.0, relief])
+    count = len(moments)
+
+    def values(name: str) -> Floats:
+        return np.array([getattr(each, name) for each in moments]) + rng.normal(0, 0.004, count)
+
+    yaw, pitch, size = values("yaw") + rng.normal(0, 0.5, count), values("pitch"), 0.2 * values("size")
+    points = np.stack([_seen(head, y, p, 320 * s) for y, p, s in zip(yaw, pitch, size, strict=True)])
+    points += rng.normal(0, 0.004, points.shape) * 320 * size[:, None, None]
+    face = np.tile([0.3, 0.22, 0.18], (count, 1)) * rng.normal(1, 0.01, (count, 1))
+    around = np.tile([0.2, 0.2, 0.2], (count, 1)) * rng.normal(1, 0.01, (count, 1))
+    for place, each in enumerate(moments):
+        if each.colour is not None:
+            screen = to_light(np.array([[each.colour]], np.uint8))[0, 0]
+            face[place] *= 1 + strength * screen
+            around[place] *= 1 + 0.04 * strength * screen
+    at_ms = np.array([each.at_ms for each in moments])
+    return Track(
+        at_ms, yaw, pitch, 0.05 + 0.7 * values("blink"), 0.02 + 0.7 * values("smile"), size, points, face, around
+    )
+
+
+def _seen(head: Floats, yaw: float, pitch: float, scale: float) -> Floats:
+    y, p = math.radians(yaw), math.radians(pitch)
+    turn = np.array([[math.cos(y), 0, math.sin(y)], [0, 1, 0], [-math.sin(y), 0, math.cos(y)]])
+    tilt = np.array([[1, 0, 0], [0, math.cos(p), -math.sin(p)], [0, math.sin(p), math.cos(p)]])
+    turned = head @ (turn @ tilt).T
+    near = 6 / (6 - turned[:, 2:])
+    return np.asarray(turned[:, :2] * near * np.array([1.0, -1.0]) * scale + 160)
+
+
+def seen_of(track: Track, challenge: Challenge, rng: np.random.Generator, *, noise: float) -> Seen:
+    """A kept session round a track: thumbnails that follow the pose, noise of a camera, templates of one person."""
+    ramp = np.linspace(0, 2 * math.pi, SMALL)
+    small, hashes = [], []
+    for yaw, pitch, size in zip(track.yaw, track.pitch, track.size, strict=True):
+        wave = np.sin(ramp[None, :] * 3 + yaw / 4) + np.cos(ramp[:, None] * 2 + pitch / 4) + 20 * (size - 0.2)
+        grey = np.clip(128 + 25 * wave, 0, 255)
+        small.append(grey.ravel() + rng.normal(0, 0.05, SMALL * SMALL))
+        picture = np.repeat(cv2.resize(grey.astype(np.uint8), (64, 64))[..., None], 3, axis=2)
+        hashes.append(perceptual_hash(picture) or bytes(32))
+    person = rng.normal(size=DIMENSIONS)
+    templates = person + rng.normal(0, 0.05, (5, DIMENSIONS))
+    templates /= np.linalg.norm(templates, axis=1, keepdims=True)
+    levels = np.abs(rng.normal(noise, 0.1 * noise, len(track)))
+    levels[0] = np.nan
+    return Seen(
+        challenge,
+        track,
+        np.array(small, np.float32),
+        levels,
+        np.zeros(len(track), bool),
+        templates.astype(np.float32),
+        (),
+        np.zeros((0, 4)),
+        np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, 32),
+        {"lux": 100.0, "strength": 0.4, "added_noise": 0.0},
+    )
+
+
+def drawn_sessions(count: int) -> Iterator[tuple[str, dict[str, Seen], NDArray[np.float32]]]:
+    """Name, sessions and selfie of ``count`` heads: bona fide, its colours in the dark, a still, an animated still."""
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        challenge = challenge_of(rng)
+        times = frame_times(challenge, rng)
+        late = times >= challenge.flashes[0].at_ms
+        moments = followed(challenge, times, Manner(), rng)
+        lit = seen_of(track_of(moments, rng, strength=0.4), challenge, rng, noise=2.0)
+        dark_track = track_of([m for m, kept in zip(moments, late, strict=True) if kept], rng, strength=0.0)
+        dark = seen_of(dark_track, challenge, rng, noise=2.0)
+        asked = replace(challenge, steps=())
+        still_moments = [replace(m, blink=0.0) for m in followed(asked, times, Manner(), rng)]
+        still = seen_of(track_of(still_moments, rng, strength=0.4, relief=0.0), challenge, rng, noise=2.0)
+        driven = followed(challenge, times, Manner(late_ms=200), rng)
+        puppet = seen_of(track_of(driven, rng, strength=0.0), challenge, rng, noise=1e-4)
+        tail = {f.name: getattr(track_of(driven, rng, strength=0.4), f.name)[late] for f in fields(Track)}
+        puppet_lit = seen_of(Track(**tail), challenge, rng, noise=1e-4)
+        kept = {"bona_fide": lit, "dark": dark, "still": still, "puppet": puppet, "puppet_lit": puppet_lit}
+        kept = {kind: replace(each, templates=lit.templates) for kind, each in kept.items()}
+        yield f"drawn-{number}", kept, lit.templates[0]
