@@ -10,6 +10,7 @@ import struct
 import time
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from tests.service.test_console import in_review, token, visitor
 
 PICTURES = valid_pictures()
 SLOW = 5.0
-"""Seconds that no refusal may take, on a busy machine."""
+"""Seconds of computing that no refusal may take."""
 
 
 def webp_of(width: int, height: int) -> bytes:
@@ -87,18 +88,18 @@ def upload(service: Running, session: dict[str, Any], data: bytes, kind: str = "
     )
 
 
-@pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_refused_quickly_and_without_memory(service: Running, collecting: dict[str, Any], name: str) -> None:
-    data, begun = BOMBS[name](), time.monotonic()
-    tracemalloc.start()
-    try:
-        answer = upload(service, collecting, data, "application/octet-stream")
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert answer.status_code == 422, (name, answer.text)
-    assert time.monotonic() - begun < SLOW
-    assert peak < 64 * 2**20 + 4 * len(data), peak
+def test_a_bomb_is_refused_quickly_and_without_memory(service: Running, collecting: dict[str, Any]) -> None:
+    for name, make in BOMBS.items():
+        data, begun = make(), time.process_time()
+        tracemalloc.start()
+        try:
+            answer = upload(service, collecting, data, "application/octet-stream")
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert answer.status_code == 422, (name, answer.text)
+        assert time.process_time() - begun < SLOW, name
+        assert peak < 64 * 2**20 + 4 * len(data), (name, peak)
     assert service.client(collecting["client_token"]).list_media(collecting["id"])["items"] == []
 
 
@@ -138,38 +139,36 @@ def test_a_compressed_body_is_not_unpacked(service: Running) -> None:
     assert http.post("/v1/sessions", content=small, headers={"Content-Encoding": "gzip"}).status_code in (400, 415, 422)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"[" * 200_000,
-        b'{"metadata": ' * 100_000,
-        b'{"metadata": {"a": ' + b"[" * 5_000 + b"]" * 5_000 + b"}}",
-        b'{"priority": ' + b"9" * 10_000 + b"}",
-        b'{"priority": 1e999}',
-        b'{"priority": NaN}',
-        b'{"reference": "\xff\xfe"}',
-        b'{"reference": "\\ud800"}',
-        b'{"\\ud800": 1}',
-        b'{"metadata": {"\\ud800": "\\udfff"}}',
-        b'{"metadata": {"a": NaN}}',
-        b'{"metadata": {"a": ' + b"9" * 5_000 + b"}}",
-        b'{"reference": "a\\u0000b"}',
-        b"\x00",
-        b"null",
-        b'"text"',
-        json.dumps({"metadata": {str(n): n for n in range(20_000)}}).encode(),
-    ],
-    ids=range(17),
-)
-def test_json_made_to_harm_is_an_error_of_the_caller(service: Running, body: bytes) -> None:
-    begun = time.monotonic()
-    answer = service.http(service.admin_key).post(
-        "/v1/sessions", content=body, headers={"Content-Type": "application/json"}
-    )
-    assert answer.status_code in (201, 400, 413, 422), answer.text[:300]
-    assert time.monotonic() - begun < SLOW
-    if answer.status_code == 201:  # what was taken can be read again
-        assert service.http(service.admin_key).get(f"/v1/sessions/{answer.json()['id']}").status_code == 200
+HARMFUL = [
+    b"[" * 200_000,
+    b'{"metadata": ' * 100_000,
+    b'{"metadata": {"a": ' + b"[" * 5_000 + b"]" * 5_000 + b"}}",
+    b'{"priority": ' + b"9" * 10_000 + b"}",
+    b'{"priority": 1e999}',
+    b'{"priority": NaN}',
+    b'{"reference": "\xff\xfe"}',
+    b'{"reference": "\\ud800"}',
+    b'{"\\ud800": 1}',
+    b'{"metadata": {"\\ud800": "\\udfff"}}',
+    b'{"metadata": {"a": NaN}}',
+    b'{"metadata": {"a": ' + b"9" * 5_000 + b"}}",
+    b'{"reference": "a\\u0000b"}',
+    b"\x00",
+    b"null",
+    b'"text"',
+    json.dumps({"metadata": {str(n): n for n in range(20_000)}}).encode(),
+]
+
+
+def test_json_made_to_harm_is_an_error_of_the_caller(service: Running) -> None:
+    http = service.http(service.admin_key)
+    for number, body in enumerate(HARMFUL):
+        begun = time.process_time()
+        answer = http.post("/v1/sessions", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code in (201, 400, 413, 422), (number, answer.text[:300])
+        assert time.process_time() - begun < SLOW, number
+        if answer.status_code == 201:  # what was taken can be read again
+            assert http.get(f"/v1/sessions/{answer.json()['id']}").status_code == 200, number
 
 
 def test_names_of_unknown_fields_are_not_repeated(service: Running) -> None:
@@ -195,12 +194,12 @@ def test_multipart_with_parts_in_parts_and_thousands_of_fields(service: Running)
     )
     endless = b'--o\r\nContent-Disposition: form-data; name="' + b"a" * 2**20
     for body in (nested, many, large, files + b"--o--", endless, b"--o", b""):
-        begun = time.monotonic()
+        begun = time.process_time()
         answer = service.http().post(
             "/console/login", content=body, headers={"Content-Type": "multipart/form-data; boundary=o"}
         )
         assert answer.status_code in (400, 403, 413, 422), body[:40]
-        assert time.monotonic() - begun < SLOW
+        assert time.process_time() - begun < SLOW
     fields = "&".join(f"f{n}=x" for n in range(20_000))
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     assert service.http().post("/console/login", content=fields, headers=form).status_code in (400, 403, 422)
@@ -263,85 +262,86 @@ def fill_every_text(service: Running, picture: bytes, text: str) -> list[httpx.R
     ]
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
-def test_texts_made_to_harm_are_texts(service: Running, tiny_picture: bytes, tmp_path: Path, text: str) -> None:
+def test_texts_made_to_harm_are_texts(start: Callable[..., Running], tiny_picture: bytes, tmp_path: Path) -> None:
+    service = start(rate=10**9)
     outside = sorted(path.name for path in tmp_path.iterdir())
-    for answer in fill_every_text(service, tiny_picture, text):
-        assert answer.status_code < 500, (answer.request.url.path, answer.text[:300])
-        assert "evil" not in answer.headers.get("set-cookie", "") and "1337" not in answer.text
-        assert answer.headers["content-type"].startswith(("application/json", "application/problem+json"))
+    for text in TEXTS:
+        for answer in fill_every_text(service, tiny_picture, text):
+            assert answer.status_code < 500, (text, answer.request.url.path, answer.text[:300])
+            assert "evil" not in answer.headers.get("set-cookie", "") and "1337" not in answer.text
+            assert answer.headers["content-type"].startswith(("application/json", "application/problem+json"))
     with service.store.read() as tx:
-        assert (tx.scalar(select(func.count()).select_from(SessionRow)) or 0) >= 3
+        assert (tx.scalar(select(func.count()).select_from(SessionRow)) or 0) >= 3 * len(TEXTS)
         assert verify_log(tx, service.store.audit).sound
         cases = list(tx.scalars(select(SessionRow.id)))
     http = visitor(service)
-    pages = [*PAGES, "/console/?state=", *(f"/console/cases/{each}" for each in cases)]
     shown = 0
-    for path in pages:
+    for path in (*PAGES, "/console/?state=", *(f"/console/cases/{each}" for each in cases)):
         page = http.get(path)
         assert page.status_code == 200, path
         assert not re.search(r"<script|<img(?! src=\"/v1/media/)|\son[a-z]+=", page.text, re.I), path
         assert "1337" not in page.text and "uid=" not in page.text, path
-        shown += MARKER in page.text
-    assert shown >= 2  # it was really there, as text
+        shown += page.text.count(MARKER)
+    assert shown >= 2 * len(TEXTS)  # they were really there, as texts
     assert sorted(path.name for path in tmp_path.iterdir()) == outside
 
 
-@pytest.mark.parametrize("text", TEXTS[:5], ids=range(5))
-def test_forms_of_the_console_take_texts_as_texts(service: Running, tiny_picture: bytes, text: str) -> None:
-    session = in_review(service, tiny_picture)
+def test_forms_of_the_console_take_texts_as_texts(start: Callable[..., Running], tiny_picture: bytes) -> None:
+    service = start(rate=10**9)
     http = visitor(service)
-    path = f"/console/cases/{session['id']}"
-    form = token(http.get(path))
-    for rest, fields in (
-        ("/label", {"label": f"attack={text}"}),
-        ("/label", {"label": text}),
-        ("/show", {"media_id": text[:64]}),
-        ("/decide", {"decision": text[:20], "code": text[:64], "note": text}),
-        ("/decide", {"decision": "reject", "code": "review.other", "note": text}),
-    ):
-        answer = http.post(path + rest, data={"token": form, **fields})
-        assert answer.status_code < 500, (rest, answer.text[:300])
-        assert f">{text}" not in answer.text or "<" not in text
-    edited = http.post("/console/policies/no-liveness", data={"token": form, "text": f"id: x\nname: {text}"})
-    assert edited.status_code in (200, 422) and "<script>" not in edited.text and "1337" not in edited.text
-    for query in ({"search": text}, {"policy": text}, {"state": text[:20]}, {"before": text}):
-        page = http.get("/console/", params=query)
-        assert (
-            page.status_code in (200, 422) and "<script>alert" not in page.text and 'onerror=alert("' not in page.text
-        )
+    for text in TEXTS[:6]:
+        session = in_review(service, tiny_picture)
+        path = f"/console/cases/{session['id']}"
+        form = token(http.get(path))
+        for rest, fields in (
+            ("/label", {"label": f"attack={text}"}),
+            ("/label", {"label": text}),
+            ("/show", {"media_id": text[:64]}),
+            ("/decide", {"decision": text[:20], "code": text[:64], "note": text}),
+            ("/decide", {"decision": "reject", "code": "review.other", "note": text}),
+        ):
+            answer = http.post(path + rest, data={"token": form, **fields})
+            assert answer.status_code < 500, (rest, text, answer.text[:300])
+            assert "<" not in text or f">{text}" not in answer.text
+        edited = http.post("/console/policies/no-liveness", data={"token": form, "text": f"id: x\nname: {text}"})
+        assert edited.status_code in (200, 422) and "<script>" not in edited.text and "1337" not in edited.text
+        for query in ({"search": text}, {"policy": text}, {"state": text[:20]}, {"before": text}):
+            page = http.get("/console/", params=query)
+            assert page.status_code in (200, 422) and "<script>alert" not in page.text, query
+            assert 'onerror=alert("' not in page.text, query
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/capture/assets/..%2f..%2fpages.py",
-        "/capture/assets/%2e%2e",
-        "/capture/assets/..",
-        "/capture/assets/%2fetc%2fpasswd",
-        "/capture/models/..%2f..%2f..%2fetc%2fpasswd",
-        "/capture/models/face-detector.onnx%00.js",
-        "/console/style.css%2f..%2f..%2fpages.py",
-        "/console/../../etc/passwd",
-        "/v1/media/..%2f..%2fetc%2fpasswd",
-        "/v1/galleries/..%2f..%2fx",
-        "/v1/uploads/..%2f..%2fx/parts/1",
-        "/v1/subjects/..%2fx/export",
-        "/v1//sessions",
-    ],
-)
-def test_paths_lead_nowhere_else(service: Running, path: str) -> None:
+PATHS = [
+    "/capture/assets/..%2f..%2fpages.py",
+    "/capture/assets/%2e%2e",
+    "/capture/assets/..",
+    "/capture/assets/%2fetc%2fpasswd",
+    "/capture/models/..%2f..%2f..%2fetc%2fpasswd",
+    "/capture/models/face-detector.onnx%00.js",
+    "/console/style.css%2f..%2f..%2fpages.py",
+    "/console/../../etc/passwd",
+    "/v1/media/..%2f..%2fetc%2fpasswd",
+    "/v1/galleries/..%2f..%2fx",
+    "/v1/uploads/..%2f..%2fx/parts/1",
+    "/v1/subjects/..%2fx/export",
+    "/v1//sessions",
+]
+
+
+def test_paths_lead_nowhere_else(service: Running) -> None:
     http = service.http(service.admin_key)
-    method = "DELETE" if "galleries" in path else "PUT" if "uploads" in path else "GET"
-    answer = http.request(method, path, follow_redirects=False)
-    assert answer.status_code in (303, 403, 404, 405, 422), answer.text[:200]
-    assert b"root:" not in answer.content and b"import " not in answer.content
+    for path in PATHS:
+        method = "DELETE" if "galleries" in path else "PUT" if "uploads" in path else "GET"
+        answer = http.request(method, path, follow_redirects=False)
+        assert answer.status_code in (303, 403, 404, 405, 422), (path, answer.text[:200])
+        assert b"root:" not in answer.content and b"import " not in answer.content, path
 
 
-@pytest.mark.parametrize("name", ["..", ".", "a/b", "a\\b", "/etc", "a\0b", "-x" * 40, "a b", "\u0430", ""])
-def test_names_that_become_folders_hold_no_path(service: Running, tmp_path: Path, name: str) -> None:
+def test_names_that_become_folders_hold_no_path(service: Running, tmp_path: Path) -> None:
     before = sorted(str(path) for path in tmp_path.rglob("*") if path.is_dir())
-    assert service.http(service.admin_key).post("/v1/galleries", json={"id": name}).status_code == 422
+    http = service.http(service.admin_key)
+    for name in ("..", ".", "a/b", "a\\b", "/etc", "a\0b", "-x" * 40, "a b", "\u0430", "", "a\n"):
+        assert http.post("/v1/galleries", json={"id": name}).status_code == 422, name
     assert sorted(str(path) for path in tmp_path.rglob("*") if path.is_dir()) == before
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from click.testing import CliRunner
 from fastapi import FastAPI
 from PIL import Image
 
@@ -162,15 +161,22 @@ def claimed(service: Running) -> Claim:
 
 
 @pytest.fixture
-def quiet_hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """Logs set up as ``samebody serve`` does, into a text; everything as before afterwards."""
-    root, stream = logging.getLogger(), io.StringIO()
+def kept_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Logs and hooks are as before afterwards."""
+    root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    yield stream
+    yield
     root.handlers[:], root.level = handlers, level
+
+
+@pytest.fixture
+def quiet_hooks(kept_logging: None, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """Where logs go that are set up as ``samebody serve`` does."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    return stream
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
@@ -221,7 +227,9 @@ def test_what_nobody_catches_is_told_without_its_text(quiet_hooks: io.StringIO) 
     assert "IndexError" in logged and logged.count("ValueError") == 2 and "PLANTED" not in logged
 
 
-def test_the_doctor_and_errors_of_commands_name_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_and_errors_of_commands_name_no_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], kept_logging: None
+) -> None:
     monkeypatch.setenv("SAMEBODY_MASTER_KEY", MASTER.hex())
     address = "postgresql://samebody:PLANTEDpassword@127.0.0.1:1/none"
     for arguments in (
@@ -231,9 +239,10 @@ def test_the_doctor_and_errors_of_commands_name_no_password(tmp_path: Path, monk
         ["serve", "--role", "worker", "--store", address, "--media", str(tmp_path)],
         ["serve", "--role", "prepare", "--store", "postgresql://u:PLANTEDpassword@[", "--media", str(tmp_path)],
     ):
-        done = CliRunner().invoke(main, arguments)
-        text = done.output + (str(done.exception) if done.exception else "")
-        assert done.exit_code != 0 and "PLANTEDpassword" not in text and MASTER.hex() not in text, arguments
+        with pytest.raises(SystemExit) as left:
+            main(arguments)
+        text = "".join(capfd.readouterr())
+        assert left.value.code and "PLANTEDpassword" not in text and MASTER.hex() not in text, arguments
 
 
 def test_settings_that_are_wrong_are_told_without_their_values(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import threading
 import traceback
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import Any
 
 FIELDS = ("request_id", "session", "operation", "status", "milliseconds", "worker", "role")
 """Fields of ``extra`` that are written."""
@@ -44,9 +45,9 @@ class TextLines(logging.Formatter):
         record.exc_text = None  # another formatter may have left the whole text here
         return super().format(record)
 
-    def formatException(self, info: tuple[object, BaseException | None, TracebackType | None]) -> str:  # type: ignore[override]  # noqa: N802
+    def formatException(self, ei: Any) -> str:  # noqa: N802
         """See :class:`logging.Formatter`."""
-        return places(info[1])
+        return places(ei[1])
 
 
 class JsonLines(logging.Formatter):
