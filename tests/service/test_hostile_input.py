@@ -370,6 +370,20 @@ def test_no_address_of_an_endpoint_breaks_the_sender_or_leads_inside(url: str) -
         assert not any(b"\r" in value or b"\n" in value for _, value in request.headers.raw)
 
 
+def test_endpoints_that_cannot_be_addresses_or_hold_passwords_are_refused(service: Running) -> None:
+    http = service.http(service.admin_key)
+    for url in (
+        "https://user:PLANTED@shop.test/",
+        "https://[",
+        "https://",
+        "https://shop.test:99999/",
+        "https://a\u2028b/",
+    ):
+        answer = http.post("/v1/webhook-endpoints", json={"url": url})
+        assert (answer.status_code, "PLANTED" in answer.text) == (422, False), url
+    assert http.get("/v1/webhook-endpoints").json()["items"] == []
+
+
 def test_a_picture_that_is_also_a_page_is_shown_as_a_picture_only(service: Running, collecting: dict[str, Any]) -> None:
     stream = io.BytesIO()
     Image.new("RGB", (64, 48), (1, 2, 3)).save(stream, "JPEG", comment=b"<script>alert(1)</script>")

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.orm import Session
@@ -94,8 +95,7 @@ def new_endpoint(
     Raises:
         InvalidValueError: the URL is not http(s).
     """
-    if not url.startswith(("https://", "http://")) or len(url) > 2000:
-        raise InvalidValueError("the URL of an endpoint begins with https://.")
+    _require_address(url)
     endpoint_id, made = new_id("whe"), secret or secrets.token_bytes(32)
     key = store.keys.of(tx, tenant, "tenant", tenant)
     tx.execute(
@@ -160,6 +160,19 @@ def resend(store: Store, tx: Session, tenant: str, delivery_id: str, *, actor: s
     if changed_rows(done) != 1:
         raise NotFoundError("there is no such delivery.")
     store.audit.append(tx, tenant, actor, "webhook.resent", "webhook_delivery", delivery_id)
+
+
+def _require_address(url: str) -> None:
+    """Return when messages can be sent to ``url``, and it holds no password: it is kept and shown in the open."""
+    try:
+        parts = urlsplit(url)
+        host, known = parts.hostname, parts.port is None or parts.port > 0
+    except ValueError:
+        host, known = None, False
+    if not known or not host or parts.scheme not in ("https", "http") or len(url) > 2000 or not url.isprintable():
+        raise InvalidValueError("the URL of an endpoint begins with https:// and names a host.")
+    if parts.username is not None or parts.password is not None:
+        raise InvalidValueError("the URL of an endpoint holds no user or password.", hint="Verify the signature.")
 
 
 class Deliveries:
