@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from samebody.service.workers import SILENT, seen_workers
+from samebody.store.lifecycle import State
 from samebody.store.schema import SessionRow, VerdictRow, WebhookDeliveryRow
 
 if TYPE_CHECKING:
@@ -62,11 +64,15 @@ def exposition(service: Service) -> str:
         decisions = tx.execute(select(VerdictRow.decision, func.count()).group_by(VerdictRow.decision)).all()
         query = select(WebhookDeliveryRow.state, func.count()).group_by(WebhookDeliveryRow.state)
         deliveries = tx.execute(query).all()
+        oldest = tx.scalar(select(func.min(SessionRow.submitted)).where(SessionRow.state == State.SUBMITTED.value))
+    waited = 0.0 if oldest is None else max(0.0, (service.store.clock() - oldest).total_seconds())
     lines = [
         *service.requests.lines(),
         *_family("samebody_sessions", "gauge", "Sessions by state.", _by("state", states)),
         *_family("samebody_verdicts_total", "counter", "Verdicts by decision.", _by("decision", decisions)),
         *_family("samebody_webhook_deliveries", "gauge", "Webhook deliveries by state.", _by("state", deliveries)),
+        *_family("samebody_oldest_waiting_seconds", "gauge", "Wait of the session that waits longest.", {(): waited}),
+        *_family("samebody_workers", "gauge", "Workers alive.", {(): seen_workers(service.store, SILENT)}),
     ]
     return "\n".join(lines) + "\n"
 
@@ -84,7 +90,7 @@ def _family(name: str, kind: str, text: str, values: Mapping[Labels, float]) -> 
 
 def _line(name: str, labels: Labels, value: float) -> str:
     shown = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels)
-    return f"{name}{{{shown}}} {value:.12g}"
+    return f"{name}{{{shown}}} {value:.12g}" if shown else f"{name} {value:.12g}"
 
 
 def _escaped(text: str) -> str:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from sqlalchemy import text
 
 from samebody.errors import SamebodyError
 from samebody.models import catalogue, weights_path
 from samebody.service.state import Service
-from samebody.service.workers import seen_workers
+from samebody.service.workers import SILENT, seen_workers
 from samebody.store.ids import new_id
 
 NEEDED = ("face/yunet", "face/landmarks", "face/blendshapes", "document/ppocr-rec", "document/mrz-cells")
 """Records without whose weights no verdict can be reached; the embedder of the settings comes with them."""
-
-SILENT = timedelta(seconds=30)
-"""A worker that has not been heard of for this long does not count."""
 
 Part = tuple[bool, str]
 

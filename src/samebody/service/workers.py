@@ -16,6 +16,8 @@ from samebody.store.store import Store
 FOLDER = "workers"
 EVERY = 5.0
 """Seconds between two signs."""
+SILENT = timedelta(seconds=30)
+"""A worker that has not been heard of for this long does not count."""
 
 
 class SignOfLife:
