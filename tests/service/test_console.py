@@ -107,7 +107,7 @@ def test_a_case_is_taken_looked_at_labelled_and_settled(service: Running, tiny_p
     assert "very same file" not in page.text
     form = token(page)
     http.post(f"{path}/assign", data={"token": form, "take": "true"})
-    assert "Give it back" in http.get(path).text and session["id"][-10:] in http.get("/console/?mine=true").text
+    assert "Give it back" in http.get(path).text and session["id"][-10:] in http.get("/console/?whose=mine").text
 
     shown = http.post(f"{path}/show", data={"token": form, "media_id": session["media"]})
     source = re.search(r'<img src="([^"]+)"', shown.text)
@@ -129,7 +129,7 @@ def test_a_repeated_file_is_told(service: Running, tiny_picture: bytes) -> None:
     first = in_review(service, tiny_picture)
     second = in_review(service, tiny_picture)
     text = visitor(service, "reviewer").get(f"/console/cases/{second['id']}").text
-    assert f"The very same file is in case {first['case']}" in text
+    assert "The very same file is in case" in text and first["case"] in text
 
 
 def test_forged_forms_are_refused(service: Running, tiny_picture: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from sqlalchemy import select
 
 from samebody.errors import SamebodyError
@@ -44,20 +44,27 @@ def settings_page(request: Request, visitor: Annotated[Visitor, needs("settings:
     return _shown(service_of(request), visitor)
 
 
+async def _filled(request: Request) -> dict[str, str]:
+    """What stands in the fields of the form: one for each setting there is."""
+    form = await request.form()
+    return {each.name: str(form.get(each.name, "")).strip() for each in fields(TenantSettings)}
+
+
 @router.post("/settings")
-async def change_settings(request: Request, visitor: Annotated[Visitor, posts("settings:write")]) -> Response:
+def change_settings(
+    request: Request,
+    visitor: Annotated[Visitor, posts("settings:write")],
+    given: Annotated[dict[str, str], Depends(_filled)],
+    version: Annotated[int, Form()],
+) -> Response:
     """Take the form: an empty field gives the setting back to the operator or the policy."""
     service, caller = service_of(request), visitor.caller
-    form = await request.form()
-    given = {each.name: str(form.get(each.name, "")).strip() for each in fields(TenantSettings)}
     try:
-        version = int(str(form.get("version", "")))
         changes = {name: _number(name, text) for name, text in given.items()}
         with service.store.write() as tx:
             service.tenancy.change(tx, caller.tenant, changes, actor=caller.actor, expected=version)
-    except (SamebodyError, ValueError) as problem:
-        error = str(problem) if isinstance(problem, SamebodyError) else "the form is not one of this page."
-        return _shown(service, visitor, error=error, given=given)
+    except SamebodyError as problem:
+        return _shown(service, visitor, error=str(problem), given=given)
     return back("/console/settings")
 
 
