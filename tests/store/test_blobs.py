@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,13 +12,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from samebody.jobs import Queue, Worker
-from samebody.store import LocalMasterKey, Store
+from samebody.jobs import Claim, Queue, Worker
+from samebody.store import LocalMasterKey, State, Store
 from samebody.store.blobs import Blobs, FolderBlobs, FsspecBlobs, open_blobs
 from samebody.store.errors import BlobError, NotFoundError, StoreConfigError, StoreExtraMissingError
 from samebody.store.objects import ObjectBlobs
 from samebody.store.people import NewReference
 from samebody.store.schema import MediaRow
+from samebody.store.verdicts import Conclusion
 from tests.store.conftest import MASTER, SetClock, begin, conclusion, furnish
 from tests.store.s3 import Bucket, bucket
 
@@ -203,6 +205,39 @@ def test_a_put_that_fails_leaves_no_row_and_a_row_that_fails_leaves_no_object(st
     with pytest.raises(Exception, match="cannot 'upload'"):
         stored.vault.add("local", session_id, "selfie", b"picture", actor="c")
     assert bucket.objects == {}
+
+
+def test_work_waits_for_a_storage_that_is_away_and_is_not_given_up(
+    stored: Store, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id, _ = begin(stored)
+    media = stored.vault.add("local", session_id, "selfie", b"picture", actor="c")
+    with stored.write() as tx:
+        stored.sessions.submit(tx, "local", session_id, actor="c")
+    tries: list[str] = []
+
+    def handler(claim: Claim) -> Conclusion:
+        tries.append(claim.session_id)
+        if len(tries) > 2 * stored.limits.failures:
+            bucket.fault = lambda method, key: None
+        assert stored.vault.read("local", media.id) == b"picture"
+        return conclusion("accept")
+
+    monkeypatch.setattr("samebody.jobs.worker.AWAY", 0.0)
+    bucket.fault = lambda method, key: 403
+    worker = Worker(Queue(stored), handler, name="w", poll=0.01)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        with stored.read() as tx:
+            session = stored.sessions.get(tx, "local", session_id)
+        if session.state is State.ACCEPTED:
+            break
+        time.sleep(0.05)
+    worker.stop()
+    thread.join()
+    assert session.state is State.ACCEPTED and session.failures == 0 and len(tries) > stored.limits.failures
 
 
 def test_what_cannot_be_deleted_now_is_deleted_by_a_later_sweep(stored: Store, bucket: Bucket, clock: SetClock) -> None:

@@ -14,13 +14,15 @@ from contextlib import contextmanager
 from samebody import tracing
 from samebody.errors import SamebodyError
 from samebody.jobs.queue import Claim, LeaseLostError, Queue
-from samebody.store.errors import StoreUnavailableError
+from samebody.store.errors import BlobsAwayError, StoreUnavailableError
 from samebody.store.verdicts import Conclusion
 
 logger = logging.getLogger(__name__)
 
 AGAIN = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds before each further try to write a verdict; the lease is held meanwhile."""
+AWAY = 5.0
+"""Seconds between two tries while the storage of sealed files is away."""
 
 Handler = Callable[[Claim], Conclusion]
 """Works on a claimed session and returns its conclusion; reads samples through the store it was made with."""
@@ -75,6 +77,10 @@ class Worker:
             except StoreUnavailableError as error:
                 logger.warning("the store is away: %s", error.code)
                 worked = None
+            except BlobsAwayError as error:
+                logger.warning("the sealed files are away: %s", error.code)
+                worked = None
+                self._stop.wait(AWAY)
             count += worked is True
             if worked is None:
                 self._hint.wait(self._poll() if callable(self._poll) else self._poll)
@@ -115,6 +121,10 @@ class Worker:
             return False
         except StoreUnavailableError:
             raise  # the lease runs out by itself
+        except BlobsAwayError as error:  # no fault of the session: it waits for the storage, not for a later try
+            span.fail(error.code)
+            self._returned(claim)
+            raise
         except Exception as error:
             code = error.code if isinstance(error, SamebodyError) else "internal"
             logger.warning("work failed: %s (%s)", code, type(error).__name__, extra={"session": claim.session_id})

@@ -41,6 +41,7 @@ _STATUS: tuple[tuple[type[SamebodyError], int], ...] = (
     (NothingToDoError, 409),
     (own.RateLimitedError, 429),
     (store.StoreUnavailableError, 503),
+    (store.BlobsAwayError, 503),
     (InputError, 422),
     (ResourceError, 503),
     (UsageError, 400),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from samebody.store.errors import BlobError, StoreConfigError, StoreExtraMissingError
+from samebody.store.errors import BlobError, BlobsAwayError, StoreConfigError, StoreExtraMissingError
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*")
 TEMPORARY = ".part"
@@ -207,7 +207,7 @@ def _sync(folder: Path) -> None:
 
 
 def _failed(what: str, error: OSError) -> BlobError:
-    reason = (
-        "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or type(error).__name__).lower()
-    )
-    return BlobError(f"a sealed file cannot be {what}: {reason}.", hint="Check the media folder and its disk.")
+    if isinstance(error, FileNotFoundError) and what == "read":
+        return BlobError("a sealed file cannot be read: no such file.", hint="Restore it from a backup.")
+    reason = (error.strerror or type(error).__name__).lower()
+    return BlobsAwayError(f"a sealed file cannot be {what}: {reason}.", hint="Check the media folder and its disk.")

@@ -84,6 +84,12 @@ class BlobError(StorageError):
     code = "store.blob"
 
 
+class BlobsAwayError(BlobError):
+    """The place of the sealed files does not answer, refuses, or has no room: nothing is said about the file itself."""
+
+    code = "store.blobs_away"
+
+
 class AuditError(StorageError):
     """The audit log cannot be read as one, or an export is not one of ours."""
 

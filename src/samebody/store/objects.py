@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from samebody.store.blobs import checked_name
-from samebody.store.errors import BlobError, StoreConfigError, StoreExtraMissingError
+from samebody.store.errors import BlobError, BlobsAwayError, StoreConfigError, StoreExtraMissingError
 
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
@@ -98,7 +98,7 @@ class ObjectBlobs:
         if isinstance(error, self._gone):
             return BlobError(f"a sealed file cannot be {what}: no such object.", hint="Restore it from a backup.")
         kind = type(error).__name__.removesuffix("Error").lower()
-        return BlobError(
+        return BlobsAwayError(
             f"a sealed file cannot be {what}: the object storage refused or did not answer ({kind}).",
             hint="Check the bucket, the credentials and the network.",
         )
