@@ -114,11 +114,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         # what was sent is never repeated, names of fields that the API does not have neither
-        known = _names(request.app)
-        found = [
-            {"where": ".".join(_place(part, known) for part in each["loc"]), "what": _said(each)}
-            for each in error.errors()[:MOST_MISTAKES]
-        ]
+        found = [{"where": _place(each), "what": _said(each)} for each in error.errors()[:MOST_MISTAKES]]
         return problem(
             request_id_of(request), 422, "request.invalid", "The request has not the form the API describes.",
             errors=found,
@@ -143,24 +139,15 @@ def install(app: FastAPI) -> None:
 
 MOST_MISTAKES = 20
 """Of a request's form that are told at once."""
-_SECTIONS = frozenset({"body", "query", "path", "header", "cookie"})
 
 
-def _names(app: FastAPI) -> frozenset[str]:
-    """Every name of a field or parameter that the API describes."""
-    kept: frozenset[str] | None = getattr(app.state, "names", None)
-    if kept is None:
-        document = app.openapi()
-        schemas = document.get("components", {}).get("schemas", {}).values()
-        fields = {name for schema in schemas for name in schema.get("properties", {})}
-        operations = [each for path in document["paths"].values() for each in path.values()]
-        parameters = {each["name"] for operation in operations for each in operation.get("parameters", ())}
-        kept = app.state.names = frozenset(fields | parameters)
-    return kept
-
-
-def _place(part: str | int, known: frozenset[str]) -> str:
-    return str(part) if isinstance(part, int) or part in known or part in _SECTIONS else "(unknown)"
+def _place(mistake: Mapping[str, Any]) -> str:
+    """Where a mistake is, by the API's own names: not by one that was invented, nor by a key of a mapping."""
+    where = [str(part) for part in mistake["loc"]]
+    if mistake["type"] == "extra_forbidden":
+        where[-1] = "(unknown)"
+    told = ".".join("(key)" if "[key]" in where[at + 1 : at + 2] else part for at, part in enumerate(where))
+    return told.encode("ascii", "replace").decode()
 
 
 def _said(mistake: Mapping[str, Any]) -> str:
