@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from samebody.decide import decide, load_policy
 from samebody.jobs import Queue
 from samebody.models import catalogue
+from samebody.operate.watch import watch_daily
 from samebody.service.console.casefile import FieldRow
 from samebody.store.verdicts import Conclusion
 from samebody.types import Finding, Outcome
@@ -164,3 +167,24 @@ def test_deliveries_are_filtered_and_sent_again(service: Running, tiny_picture: 
     http.post("/console/webhooks/resend", data={"token": token(page), "delivery": found})
     (again,) = [each for each in service.client().list_deliveries(endpoint["id"])["items"] if each["id"] == found]
     assert again["state"] == "waiting"
+
+
+def test_figures_show_alarms_and_cost(start: Callable[..., Running], tiny_picture: bytes, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("currency: EUR\nstart: 0.05\n")
+    service = start(prices=prices)
+    http = visitor(service, "auditor")
+    assert "Nobody has looked yet" in http.get("/console/figures").text
+    in_review(service, tiny_picture)
+    watch_daily(service.store)
+    quiet = http.get("/console/figures").text
+    assert "No alarm" in quiet and quiet.count("<svg") > 4
+    assert "50.00 EUR</strong> (95 % interval 50.00 to 50.00; 1 cases)" in quiet
+    with service.store.write() as tx:
+        service.store.audit.append(
+            tx, "local", "system", "drift.alarmed", "check", "selfie.liveness",
+            kind="score", psi=0.31, p=2e-6, window_cases=104, reference_cases=2011, until="now",
+        )  # fmt: skip
+    loud = http.get("/console/figures").text
+    assert "selfie.liveness" in loud and "104 against 2011" in loud and "No alarm" not in loud
+    assert "No prices are stated" in visitor(start(), "auditor").get("/console/figures").text

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from samebody.config import load_settings
-from samebody.jobs import Queue
+from samebody.jobs import Queue, Worker
+from samebody.jobs.queue import Claim
 from samebody.models import catalogue, weights_path
 from samebody.service import insight
 from samebody.service.insight import Insight
 from samebody.service.work import VerifySession
+from samebody.store.verdicts import Conclusion
 from tests.service.conftest import Pictures, Running
 from tests.service.test_console import in_review, token, verdict_body, visitor
 from tests.store.conftest import SetClock
@@ -155,3 +157,28 @@ def test_an_answer_that_takes_too_long_is_given_up_and_told(
     assert worker.run_once("w") is False
     page = http.get(path).text
     assert "The last try failed: insight.too_long" in page and "http-equiv" not in page
+
+
+def test_a_worker_answers_while_no_session_waits(service: Running, tiny_picture: bytes) -> None:
+    order: list[str] = []
+
+    def verified(claim: Claim) -> Conclusion:
+        order.append("session")
+        return Conclusion("accept", "no-liveness", 1)
+
+    def answered() -> bool | None:
+        order.append("answer")
+        if order.count("answer") == 2:
+            worker.stop()
+            return None
+        return True
+
+    made = service.client().create_session(policy="no-liveness")
+    person = service.client(made["client_token"])
+    person.give_consent(made["id"], version="2026-1", language="en")
+    for role in ("selfie", "document_front"):
+        person.upload_media(made["id"], tiny_picture, role=role, content_type="image/jpeg")
+    person.submit_session(made["id"])
+    worker = Worker(Queue(service.store), verified, poll=0.01, idle=answered)
+    assert worker.run() == 1
+    assert order == ["session", "answer", "answer"]
