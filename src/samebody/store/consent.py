@@ -13,6 +13,7 @@ from samebody.store.audit import AuditLog
 from samebody.store.errors import ConsentMissingError, ExistsError, NotFoundError
 from samebody.store.ids import Clock, new_id, require_name
 from samebody.store.lifecycle import Event, State, is_final, transition
+from samebody.store.locks import hold_cases
 from samebody.store.schema import ConsentRow, ConsentTextRow
 from samebody.store.sessions import Sessions
 
@@ -172,6 +173,9 @@ class Consents:
             NotFoundError.
         """
         consent = self.get(tx, tenant, consent_id)
+        if consent.case_id is not None:
+            hold_cases(tx, tenant, [consent.case_id])
+            consent = self.get(tx, tenant, consent_id)
         if consent.withdrawn is not None:
             return consent
         tx.execute(

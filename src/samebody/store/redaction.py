@@ -23,6 +23,7 @@ def delete_media(store: Store, tx: Session, tenant: str, case_id: str, *, actor:
     Returns:
         How many were deleted.
     """
+    hold_cases(tx, tenant, [case_id])  # nobody enrols one of them meanwhile
     held = select(MediaRow.id).filter_by(tenant=tenant, case_id=case_id, subject_id=None)
     count = store.vault.discard(tx, tenant, list(tx.scalars(held)))
     tx.execute(update(MediaRow).filter_by(tenant=tenant, case_id=case_id).values(sealed_hash=None))

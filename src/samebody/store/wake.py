@@ -11,6 +11,7 @@ import contextlib
 import logging
 import select
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 CHANNEL = "samebody_sessions"
 _LONGEST_WAIT = 10.0
 """Seconds at most until a channel that is away is tried again."""
+_STEP = 0.5
+"""Seconds at most until a listener that is to end notices it."""
 _ALIVE_EVERY = 15.0
 """Seconds of silence after which a connection is asked whether it still is one."""
 
@@ -86,14 +89,18 @@ class PostgresWake:
     @contextlib.contextmanager
     def subscribed(self) -> Iterator[Wait]:
         """See :class:`Wake`; holds one connection. Not through a pooler that shares connections by transaction."""
-        with self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        options = {"isolation_level": "AUTOCOMMIT", "samebody_write": True}
+        with self._database.engine.connect().execution_options(**options) as connection:
             connection.exec_driver_sql(f"LISTEN {CHANNEL}")
             driver: Any = connection.connection.dbapi_connection
+            asked = time.monotonic()
 
             def wait(seconds: float) -> bool:
+                nonlocal asked
                 ready, _, _ = select.select([driver._usock], [], [], seconds)
-                if ready or seconds >= _ALIVE_EVERY:
+                if ready or time.monotonic() - asked >= _ALIVE_EVERY:
                     connection.exec_driver_sql("SELECT 1")  # takes in what the server has sent
+                    asked = time.monotonic()
                 heard = bool(driver.notifications)
                 driver.notifications.clear()
                 return heard
@@ -127,7 +134,9 @@ class Listener:
                 with self._wake.subscribed() as wait:
                     self.connected, pause = True, 0.1
                     self._heard()  # what was hinted at meanwhile was not heard
-                    self._hear(wait)
+                    while not self._stop.is_set():
+                        if wait(_STEP):
+                            self._heard()
             except Exception as error:  # of a driver, of any kind: hints are not worth a worker
                 if self.connected or pause == 0.1:
                     logger.warning("hints by %s are away: %s", self._wake.name, type(error).__name__)
@@ -135,16 +144,6 @@ class Listener:
                 self._stop.wait(pause)
                 pause = min(_LONGEST_WAIT, 2 * pause)
         self.connected = False
-
-    def _hear(self, wait: Wait) -> None:
-        silent = 0.0
-        while not self._stop.is_set():
-            step = _ALIVE_EVERY if silent >= _ALIVE_EVERY else 0.5
-            if wait(0.0 if step == _ALIVE_EVERY else step):
-                silent = 0.0
-                self._heard()
-            else:
-                silent = 0.0 if step == _ALIVE_EVERY else silent + step
 
     def __enter__(self) -> Listener:
         if self._wake.name:
