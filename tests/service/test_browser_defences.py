@@ -84,7 +84,7 @@ def test_no_page_runs_a_script_loads_from_elsewhere_or_is_framed(service: Runnin
         assert "script-src" not in policy and "unsafe" not in answer.headers["content-security-policy"], path
         assert answer.headers["x-frame-options"] == "DENY" and answer.headers["referrer-policy"] == "no-referrer"
         assert answer.headers["cache-control"] == "no-store", path
-        assert not re.search(r"<script|javascript:|\son[a-z]+\s*=|<iframe|<object|<base", answer.text, re.I), path
+        assert not re.search(r"<script|javascript:|<[^>]*\son[a-z]+\s*=|<iframe|<object|<base", answer.text, re.I), path
         assert not re.search(r'(?:src|href|action)="(?:https?:)?//', answer.text), path
 
 

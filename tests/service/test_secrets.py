@@ -111,7 +111,9 @@ def test_a_whole_session_leaves_no_secret_in_logs_figures_disk_or_backup(
         **forms("note", NOTE.encode()),
         "digest of the picture": hashlib.sha256(sent).hexdigest()[:16].encode(),
     }
-    logged = "\n".join(f"{each.getMessage()} {each.__dict__}" for each in at_debug.records).encode()
+    # the client of this test tells the addresses that it asks; the service's own clients are not among these
+    told = [each for each in at_debug.records if each.name != "httpx" or "http://service.test" not in each.getMessage()]
+    logged = "\n".join(f"{each.getMessage()} {each.__dict__}" for each in told).encode()
     described = json.dumps(service.app.openapi()).encode()
     written = {
         "logs": logged,

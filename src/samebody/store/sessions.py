@@ -313,7 +313,7 @@ def view(row: SessionRow) -> SessionView:
 def _json(value: Mapping[str, Any]) -> bytes:
     try:
         data = json.dumps(dict(value), separators=(",", ":"), allow_nan=False).encode()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         raise InvalidValueError("the metadata of a session is not JSON.") from None
     if len(data) > METADATA_LIMIT:
         raise InvalidValueError(f"the metadata of a session has more than {METADATA_LIMIT} bytes.")
