@@ -121,16 +121,17 @@ class Store:
             text, media = f"sqlite:///{folder / DATABASE_FILE}", media or folder / MEDIA_FOLDER
         if media is None:
             raise StoreConfigError("where sealed files are kept is not named.", hint="Give the media folder or URL.")
-        database = Database(text)
+        blobs, database = open_blobs(media), Database(text)
         try:
             if create:
                 upgrade(database)
             elif (found := database_version(database)) != newest_version():
                 raise SchemaError(f"the database is of version {found}.", hint="Run: samebody store upgrade")
+            channel = open_wake(wake, database)
         except BaseException:
             database.close()
             raise
-        return cls(database, keyring, open_blobs(media), clock=clock, limits=limits, wake=open_wake(wake, database))
+        return cls(database, keyring, blobs, clock=clock, limits=limits, wake=channel)
 
     @cached_property
     def people(self) -> People:
