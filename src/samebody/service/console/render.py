@@ -40,9 +40,9 @@ _templates = jinja2.Environment(
 _templates.filters["when"] = when
 
 
-def page(name: str, visitor: Visitor | None, status: int = 200, **values: Any) -> HTMLResponse:
+def page(template: str, visitor: Visitor | None, status: int = 200, /, **values: Any) -> HTMLResponse:
     """A template filled; ``visitor`` and ``at`` are known in all of them."""
-    text = _templates.get_template(name).render(visitor=visitor, at=views.at, **values)
+    text = _templates.get_template(template).render(visitor=visitor, at=views.at, **values)
     return HTMLResponse(text, status, headers=HEADERS)
 
 
