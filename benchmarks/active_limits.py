@@ -40,6 +40,9 @@ NAMES = {
 OTHER_COLOURS = 20
 """Challenges of which each recording's light is held against the colours."""
 
+FEWEST_PEOPLE = 10
+"""Limits are not replaced by ones that fewer people stand behind."""
+
 Kept = tuple[str, str, Seen]
 """Person, kind of session, what was kept of it."""
 
@@ -80,7 +83,7 @@ def reliefs(sessions: Iterable[Kept]) -> tuple[list[float], list[float]]:
         if kind == "flat":
             if (found := check.relief(seen.track)) is not None:
                 planes.append(found)
-            rest = [n for n in np.flatnonzero(seen.track.seen) if _at_rest(seen, n)]
+            rest = [n for n in np.flatnonzero(seen.track.seen) if _at_rest(seen, int(n))]
             for one, two in itertools.pairwise(rest):
                 left = plane_residual(seen.track.points[one], seen.track.points[two])
                 if left is not None:
@@ -219,8 +222,16 @@ def fit(sessions: Sequence[Kept]) -> dict[str, dict[str, Limit]]:
 
 
 def write(path: Path, sessions: Sequence[Kept]) -> dict[str, Any]:
-    """Fit and write the file that the checks read."""
+    """Fit and write the file that the checks read.
+
+    Raises:
+        ValueError: fewer than :data:`FEWEST_PEOPLE` people, or a movement that was never seen.
+    """
     from samebody.lab.evaluate.files import write_text
+
+    people = len({name for name, _, _ in sessions})
+    if people < FEWEST_PEOPLE:
+        raise ValueError(f"{people} people were rendered for the limits, {FEWEST_PEOPLE} are needed: render more")
 
     machine = describe_machine()
     content = {

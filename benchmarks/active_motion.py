@@ -138,7 +138,8 @@ def followed(challenge: Challenge, times: Floats, manner: Manner, rng: np.random
             case Action.CLOSER:
                 size *= 1 + rng.uniform(*manner.closer) * course
     values = zip(times, yaw, pitch, roll, np.clip(blink, 0, 1), np.clip(smile, 0, 1), size, x, y, strict=True)
-    return [lit(Moment(*(float(each) for each in row)), challenge) for row in values]
+    names = ("at_ms", "yaw", "pitch", "roll", "blink", "smile", "size", "x", "y")
+    return [lit(Moment(**{n: float(v) for n, v in zip(names, row, strict=True)}), challenge) for row in values]
 
 
 def lit(moment: Moment, challenge: Challenge) -> Moment:

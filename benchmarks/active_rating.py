@@ -18,7 +18,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,11 +135,10 @@ def others_pass(policy: Policy, record: ModelRecord, made: set[str]) -> list[Fin
             if check in made or "*" in check:
                 continue
             score = 100.0 if check.endswith(".quality") else 1.0
-            matched = {"operating_point": point} if check == "face.match" else {}
             details = {"validated": "synthetic"} if check.startswith("selfie.liveness") else {}
-            found.append(
-                Finding(check, Outcome.PASS, score=score, model_ids=(f"{check}@1",), details=details, **matched)
-            )
+            made_by = (f"{check}@1",)
+            passed = Finding(check, Outcome.PASS, score=score, model_ids=made_by, details=details)
+            found.append(replace(passed, operating_point=point) if check == "face.match" else passed)
     return found
 
 

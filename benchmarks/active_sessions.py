@@ -319,7 +319,7 @@ def first_session(who: Person, what: str, faces: FaceAnalyser) -> Seen:
     """
     rng = who.random(f"first {what}")
     challenge = key_challenge(who.random("first challenge"))
-    pixels, points = framed(who.pixels, who.points, WIDTH, HEIGHT, 0.5)
+    pixels, points = framed(who.pixels, who.points.astype(np.float64), WIDTH, HEIGHT, 0.5)
     puppet = Puppet(pixels, points)
     near = puppet.nearness()
     strength, lux = _strength(who.random("first light"))
