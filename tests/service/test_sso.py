@@ -356,7 +356,7 @@ def test_a_provider_serves_its_tenant_alone(start: Callable[..., Running], clock
         made = house.service.client().create_session()
         browser = house.browser()
         house.log_in(browser)
-        assert "tenant bank" in browser.get("/console/").text
+        assert "of bank" in browser.get("/console/").text
         assert browser.get(f"/console/cases/{made['id']}").status_code == 404
 
 

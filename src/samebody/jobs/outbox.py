@@ -242,8 +242,10 @@ class Deliveries:
         return tried
 
     def _try(self, delivery: Delivery) -> Receipt:
-        about = {"tenant": delivery.tenant, "message": delivery.message_id, "tries": delivery.tries}
-        with tracing.span("send webhook", kind="client", parent=delivery.traceparent, **about) as span:
+        with tracing.span(
+            "send webhook", kind="client", parent=delivery.traceparent, tenant=delivery.tenant,
+            message=delivery.message_id, tries=delivery.tries,
+        ) as span:  # fmt: skip
             try:
                 receipt = self._send(delivery)
             except Exception as error:  # whatever a sender does, the delivery stays and is tried again

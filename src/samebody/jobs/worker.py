@@ -103,10 +103,10 @@ class Worker:
         claim = self.queue.claim(self.name)
         if claim is None:
             return None
-        about = {"tenant": claim.tenant, "session": claim.session_id, "attempt": claim.attempt}
         with tracing.span(
-            "work session", kind="consumer", parent=claim.traceparent, failures=claim.failures, **about
-        ) as span:
+            "work session", kind="consumer", parent=claim.traceparent, tenant=claim.tenant, session=claim.session_id,
+            attempt=claim.attempt, failures=claim.failures,
+        ) as span:  # fmt: skip
             return self._work(claim, span)
 
     def _work(self, claim: Claim, span: tracing.Span) -> bool:

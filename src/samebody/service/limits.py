@@ -45,9 +45,8 @@ class Gate:
             await self._app(scope, receive, send)
             return
         request_id = scope["samebody.request_id"] = new_id("req")
-        about = {"method": scope["method"], "request_id": request_id}
         begun, passage = time.perf_counter(), _Passage(self, self._settings, scope, receive)
-        with tracing.span("request", kind="server", link=_traceparent(scope), **about) as span:
+        with tracing.span("request", kind="server", link=_traceparent(scope), request_id=request_id) as span:
             try:
                 await self._pass(request_id, passage, scope, send)
             finally:
@@ -55,7 +54,7 @@ class Gate:
                 # the name of the route, never its path: that holds ids
                 name = getattr(scope.get("route"), "name", "(none)")
                 span.rename(f"{scope['method']} {name}")
-                span.set(operation=name, status=passage.status)
+                span.set(operation=name, method=scope["method"], status=passage.status)
                 if passage.status >= 500:
                     span.fail(str(passage.status))
                 self._requests.note(name, scope["method"], passage.status, time.perf_counter() - begun)

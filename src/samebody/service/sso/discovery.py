@@ -128,9 +128,15 @@ class ProviderClient:
             raise self._wrong("it does not know PKCE with S256")
         auth = found.get("token_endpoint_auth_methods_supported")
         post = isinstance(auth, list) and "client_secret_post" in auth and "client_secret_basic" not in auth
-        needed = [self._endpoint(found, name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
-        ending = self._endpoint(found, "end_session_endpoint") if found.get("end_session_endpoint") else None
-        return Configuration(*needed, ending, post)
+        return Configuration(
+            authorization_endpoint=self._endpoint(found, "authorization_endpoint"),
+            token_endpoint=self._endpoint(found, "token_endpoint"),
+            jwks_uri=self._endpoint(found, "jwks_uri"),
+            end_session_endpoint=self._endpoint(found, "end_session_endpoint")
+            if "end_session_endpoint" in found
+            else None,
+            post_secret=post,
+        )
 
     def _endpoint(self, found: Mapping[str, Any], name: str) -> str:
         url = found.get(name)
