@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -178,3 +180,10 @@ def test_a_teacher_sees_the_size_and_scale_it_wants(tmp_path):
     teacher, x = teachers["onnx"](file=str(tmp_path / "t.onnx"), **about), torch.rand(5, 3, 32, 32)
     answer = teacher(x)
     torch.testing.assert_close(answer["teacher_b"], (x * 2 - 1).flip(1).mean((2, 3)), rtol=1e-4, atol=1e-5)
+
+
+def test_a_recipe_that_compress_wrote_is_known_to_a_new_process():
+    # recipes are read in a process of their own, where nothing but the list of parts was imported
+    names = "from samebody.lab.train.parts import wrappers; print(*wrappers)"
+    found = subprocess.run([sys.executable, "-c", names], capture_output=True, text=True, check=True).stdout.split()
+    assert {"pruned", "quantised"} <= set(found)
