@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -84,7 +85,7 @@ class Database:
             event.listen(self.engine, "begin", _begin_postgresql)
         faults.install(self.engine)
         self._writer = self.engine.execution_options(samebody_write=True)
-        self._turn: threading.Lock | None = threading.Lock() if self.is_sqlite else None
+        self._turn: Turns | None = Turns() if self.is_sqlite else None
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -113,15 +114,15 @@ class Database:
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
-        """On SQLite the threads of this process queue for its one writer here.
+        """On SQLite the threads of this process queue for its one writer here, first come, first served.
 
-        SQLite itself makes them look again and again with growing pauses: with many at once (40 requests) some never
-        get their turn, and another process neither.
+        SQLite itself makes them look again and again with growing pauses: with many at once some never get their turn,
+        and other processes neither.
         """
         if self._turn is None:
             yield
             return
-        if not self._turn.acquire(timeout=BUSY_SECONDS):
+        if not self._turn.acquire(BUSY_SECONDS):
             raise StoreUnavailableError("the database has too much to write.", hint="Try again in a moment.")
         try:
             yield
@@ -158,6 +159,38 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+class Turns:
+    """A lock that is given in the order in which it was asked for; ``threading.Lock`` lets some wait for ever."""
+
+    def __init__(self) -> None:
+        self._own, self._held, self._waiting = threading.Lock(), False, deque[threading.Lock]()
+
+    def acquire(self, seconds: float) -> bool:
+        """Wait for the turn, at most ``seconds``; whether it came."""
+        with self._own:
+            if not self._held:
+                self._held = True
+                return True
+            gate = threading.Lock()
+            gate.acquire()
+            self._waiting.append(gate)
+        if gate.acquire(timeout=seconds):
+            return True
+        with self._own:
+            if gate in self._waiting:
+                self._waiting.remove(gate)
+                return False
+        return True  # it came in this very moment
+
+    def release(self) -> None:
+        """Give the turn to the one that waits longest."""
+        with self._own:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._held = False
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
