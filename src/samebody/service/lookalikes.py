@@ -159,7 +159,7 @@ def in_galleries(
         rows += [
             {"gallery": name, "subject": each.subject, "score": each.scores.get("vector"), "fpir": each.fpir}
             for each in found.candidates
-            if each.fpir is not None and each.fpir <= policy.review_fpir
+            if each.fpir <= policy.review_fpir
         ]
     return rows
 

@@ -233,7 +233,7 @@ def _models(service: Service, visitor: Visitor, error: str) -> Response:
     with store.read() as tx:
         history = store.live_models.history(tx, tenant, FACE_EMBEDDER)
         live = history[-1].model_id if history else settings.embedder
-        rows = []
+        rows: list[dict[str, Any]] = []
         for record in records:
             shadow = last_shadow(tx, tenant, record, since) if record.task == "face-embedding" else None
             rows.append(
