@@ -55,7 +55,7 @@ def test_every_post_asks_for_its_first_answer(
         "begin_upload": {"role": "selfie", "parts": 2}, "decide_review": {"decision": "accept", "code": "x"},
         "add_label": {"name": "a", "value": "b"}, "check_policy": {"text": text}, "put_policy": {"text": text},
         "create_endpoint": {"url": "https://example.org/"}, "create_key": {"name": "n", "role": "auditor"},
-        "compare_faces": {"one": picture, "two": picture}, "create_gallery": {"id": "staff"},
+        "check_faces": {"one": picture, "two": picture}, "create_gallery": {"id": "staff"},
         "enrol": {"session_id": made["id"]}, "identify": {"picture": picture},
         "answer_challenge": {"challenge": "x", "frames": [{"at_ms": 0, "picture": picture}]},
     }  # fmt: skip

@@ -139,7 +139,7 @@ class SettingsOfTenants:
         before = self.latest(tx, tenant)
         if expected is not None and expected != before.version:
             raise ConflictError("somebody else changed the settings first.", hint="Read them again.")
-        after = replace(before.values, **changes)
+        after = TenantSettings(**{**before.values.as_dict(), **changes})  # type: ignore[arg-type]  # checked above
         if after == before.values:
             return after
         values = {name: value for name, value in after.as_dict().items() if value is not None}
