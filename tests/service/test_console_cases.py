@@ -18,6 +18,7 @@ from samebody.store.verdicts import Conclusion
 from samebody.types import Finding, Outcome
 from tests.service.conftest import Running
 from tests.service.test_console import in_review, token, visitor
+from tests.store.conftest import SetClock
 
 FIELDS = {
     "sex": {"agreement": "not_found", "mrz": "F", "visual_zone": ""},
@@ -126,14 +127,14 @@ def test_settings_are_set_refused_and_given_back(service: Running) -> None:
     assert "Submissions" in page.text and "private webhooks" in page.text and "guard rails" in page.text
     data = {"token": token(page), "version": "0", "submissions": "2", "longest_media_days": "0.5"}
     saved = http.post(path, data=data)
-    assert saved.status_code == 200 and 'value="2"' in saved.text and 'value="0.5"' in saved.text
+    assert saved.status_code == 200 and 'max="10" value="2"' in saved.text and 'value="0.5"' in saved.text
     stale = http.post(path, data=data)
     assert stale.status_code == 422  # somebody saved meanwhile
     for wrong in ("0", "many", "1e99"):
         answer = http.post(path, data={**data, "version": "1", "submissions": wrong})
         assert answer.status_code == 422 and f'value="{wrong}"' in answer.text
     given_back = http.post(path, data={"token": data["token"], "version": "1"})
-    assert given_back.status_code == 200 and 'value="2"' not in given_back.text
+    assert given_back.status_code == 200 and 'max="10" value=""' in given_back.text
     other = visitor(service, "auditor")
     assert other.get(path).status_code == 200
     assert other.post(path, data={"token": token(other.get(path)), "version": "2"}).status_code == 403
@@ -169,13 +170,16 @@ def test_deliveries_are_filtered_and_sent_again(service: Running, tiny_picture: 
     assert again["state"] == "waiting"
 
 
-def test_figures_show_alarms_and_cost(start: Callable[..., Running], tiny_picture: bytes, tmp_path: Path) -> None:
+def test_figures_show_alarms_and_cost(
+    start: Callable[..., Running], tiny_picture: bytes, tmp_path: Path, clock: SetClock
+) -> None:
     prices = tmp_path / "prices.yaml"
     prices.write_text("currency: EUR\nstart: 0.05\n")
     service = start(prices=prices)
     http = visitor(service, "auditor")
     assert "Nobody has looked yet" in http.get("/console/figures").text
     in_review(service, tiny_picture)
+    clock.move(minutes=5)
     watch_daily(service.store)
     quiet = http.get("/console/figures").text
     assert "No alarm" in quiet and quiet.count("<svg") > 4
