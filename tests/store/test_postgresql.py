@@ -171,7 +171,8 @@ def test_two_who_decide_at_once_see_each_other(store: Store) -> None:
 
         def decide(number: int, session_id: str = session_id) -> State:
             with store.write() as tx:
-                return store.reviews.decide(tx, "local", session_id, f"r{number}", "accept", "looks.same").state
+                opinion = {"reviewer": f"r{number}", "decision": "accept", "code": "looks.same"}
+                return store.reviews.decide(tx, "local", session_id, **opinion).state
 
         assert sorted(map(str, at_once(2, decide))) == ["accepted", "review"]
     with store.read() as tx:

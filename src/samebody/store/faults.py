@@ -42,6 +42,8 @@ def code_of(error: BaseException) -> str:
 def _sorted(context: ExceptionContext) -> BaseException | None:
     original = context.original_exception
     if isinstance(original, OverflowError | UnicodeEncodeError):  # of a parameter, before it was sent
+        # pg8000 has asked half of its question then: the next one on this connection would get this one's answer
+        context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
         return _made(DataError, context, DatabaseFaultError("22000"))
     facts = _facts(original)
     if facts is None:
