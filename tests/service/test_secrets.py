@@ -173,16 +173,10 @@ def kept_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root.handlers[:], root.level = handlers, level
 
 
-@pytest.fixture
-def quiet_hooks(kept_logging: None, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """Where logs go that are set up as ``samebody serve`` does."""
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    return stream
-
-
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_a_fault_on_the_real_server_is_logged_by_type_and_place_only(quiet_hooks: io.StringIO, style: str) -> None:
+def test_a_fault_on_the_real_server_is_logged_by_type_and_place_only(
+    kept_logging: None, capsys: pytest.CaptureFixture[str], style: str
+) -> None:
     logs.set_up(style)
     app = FastAPI()
 
@@ -210,12 +204,12 @@ def test_a_fault_on_the_real_server_is_logged_by_type_and_place_only(quiet_hooks
         running.should_exit = True
         thread.join(20)
     assert answer.status_code == 500 and "PLANTED" not in answer.text
-    logged = quiet_hooks.getvalue()
+    logged = capsys.readouterr().err
     assert "RuntimeError" in logged and "test_secrets.py" in logged and "broken" in logged
     assert "PLANTED" not in logged
 
 
-def test_what_nobody_catches_is_told_without_its_text(quiet_hooks: io.StringIO) -> None:
+def test_what_nobody_catches_is_told_without_its_text(kept_logging: None, capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("text")
     thread = threading.Thread(target=lambda: [][int("PLANTED name"[:0] or 7)])
     thread.start()
@@ -225,7 +219,7 @@ def test_what_nobody_catches_is_told_without_its_text(quiet_hooks: io.StringIO) 
     except ValueError as error:
         sys.excepthook(type(error), error, error.__traceback__)
         logging.getLogger("uvicorn.error").error("Exception in ASGI application", exc_info=error)
-    logged = quiet_hooks.getvalue()
+    logged = capsys.readouterr().err
     assert "IndexError" in logged and logged.count("ValueError") == 2 and "PLANTED" not in logged
 
 

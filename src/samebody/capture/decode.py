@@ -11,6 +11,7 @@ import ctypes
 import hashlib
 import importlib
 import io
+import logging
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -34,6 +35,15 @@ from samebody.types import Evidence, Image, Pixels, SourceInfo
 # Pillow reports oddities of a file as Python warnings. What matters of them is a typed error here, and the rest would
 # only clutter the caller's standard error. Set once: changing filters per call is not safe with several threads.
 warnings.filterwarnings("ignore", module=r"PIL\..*")
+
+
+def _mute_tags() -> None:
+    """Keep Pillow from logging the values of a picture's tags at DEBUG: where and by whom it was taken."""
+    for name in ("PIL.TiffImagePlugin", "PIL.PngImagePlugin"):
+        logging.getLogger(name).addFilter(lambda record: record.levelno > logging.DEBUG)
+
+
+_mute_tags()
 
 
 def _mute_libtiff() -> None:
