@@ -50,7 +50,8 @@ class ObjectBlobs:
         if any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS):
             options["allow_http"] = True  # somebody wrote it out; the bytes are sealed and requests are signed
         try:
-            self._store = from_url(url, client_options=options, retry_config=_RETRIES)
+            opening: Any = from_url  # its overloads are by the kind of storage, which the URL says
+            self._store = opening(url, client_options=options, retry_config=_RETRIES)
         except (BaseError, ValueError, TypeError) as error:
             raise StoreConfigError(
                 f"the media URL cannot be used: {type(error).__name__}.",

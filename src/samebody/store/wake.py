@@ -29,8 +29,8 @@ _LONGEST_WAIT = 10.0
 """Seconds at most until a channel that is away is tried again."""
 _STEP = 0.5
 """Seconds at most until a listener that is to end notices it."""
-_ALIVE_EVERY = 15.0
-"""Seconds of silence after which a connection is asked whether it still is one."""
+_ALIVE_EVERY = 5.0
+"""Seconds after which a connection is asked whether it still is one; what came together with an answer is seen then."""
 
 Wait = Callable[[float], bool]
 """Waits for a hint, so many seconds at most; whether there was one. Raises whatever its connection does."""
@@ -141,6 +141,7 @@ class Listener:
                 if self.connected or pause == 0.1:
                     logger.warning("hints by %s are away: %s", self._wake.name, type(error).__name__)
                 self.connected = False
+                self._heard()  # whoever waits for the next hint looks at once, and more often from now on
                 self._stop.wait(pause)
                 pause = min(_LONGEST_WAIT, 2 * pause)
         self.connected = False
