@@ -50,7 +50,7 @@ class Worker:
         handler: Handler,
         *,
         name: str = "",
-        poll: float = 0.5,
+        poll: float | Callable[[], float] = 0.5,
         idle: Callable[[], bool | None] | None = None,
     ) -> None:
         self.queue, self._handler, self.name, self._poll = queue, handler, name or worker_name(), poll
