@@ -92,7 +92,7 @@
       context.drawImage(own, -Math.random() * 64, -Math.random() * 64);
     };
     draw();
-    setInterval(draw, 66);
+    setInterval(draw, 80);
     return canvas.captureStream(15);
   };
 

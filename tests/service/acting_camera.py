@@ -20,7 +20,7 @@ from samebody.synth.motion import REST, Puppet, framed, gesture_of
 from samebody.types import Pixels
 
 Mode = Literal["person", "still", "loop"]
-WIDTH, HEIGHT = 480, 640
+WIDTH, HEIGHT = 360, 480
 AMOUNTS = {
     "turn_left": (0.2, 0.4, 0.6, 0.8, 1.0),
     "turn_right": (0.2, 0.4, 0.6, 0.8, 1.0),

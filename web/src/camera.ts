@@ -1,8 +1,12 @@
 /** The camera of this device, and pictures from it. */
 
+/** Milliseconds after which a shot is taken even if no new frame was told of. */
+const STALE = 400;
+
 export class Camera {
   private shown = 0;
   private taken = -1;
+  private takenAt = 0;
 
   private constructor(
     readonly video: HTMLVideoElement,
@@ -12,6 +16,10 @@ export class Camera {
       this.shown += 1;
       if (stream.active) video.requestVideoFrameCallback(count);
     };
+    // browsers pause what leaves the document, and a redrawn step takes it out for a moment
+    video.addEventListener("pause", () => {
+      if (stream.active && video.srcObject) void video.play().catch(() => undefined);
+    });
     if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(count);
     else this.taken = -2; // not told by this browser
   }
@@ -48,9 +56,9 @@ export class Camera {
     return canvas.convertToBlob({ type: "image/jpeg", quality: 0.95 });
   }
 
-  /** Whether the camera has shown another frame since the last shot. */
+  /** Whether the camera has shown another frame since the last shot, as far as the browser tells. */
   isFresh(): boolean {
-    return this.taken === -2 || this.shown !== this.taken;
+    return this.taken === -2 || this.shown !== this.taken || performance.now() - this.takenAt > STALE;
   }
 
   /** What is seen now, as a small JPEG; drawn at once, encoded later. */
@@ -60,6 +68,7 @@ export class Camera {
     const canvas = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
     canvas.getContext("2d")?.drawImage(this.video, 0, 0, canvas.width, canvas.height);
     if (this.taken !== -2) this.taken = this.shown;
+    this.takenAt = performance.now();
     return canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 });
   }
 

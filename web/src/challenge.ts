@@ -193,7 +193,7 @@ async function run(
     stopped = true;
   };
   const stopping = make("div", { class: "buttons stopping" }, button("stop", stop));
-  screen.append(make("p", { class: "chip" }, t("lookScreen")));
+  screen.append(make("p", { class: "chip" }, t("lookScreen")), button("stop", stop, "chip"));
   stage("challengeTitle", prompt, frame, bar, clock, advice, stopping, screen);
   prompt.focus();
   const key = (event: KeyboardEvent): void => {
