@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 BONA_FIDE = "bona fide"
 BEGIN, END = "<!-- liveness-rates:begin -->", "<!-- liveness-rates:end -->"
 
+PHOTOGRAPHS, HEADS = "Photographs", "Heads of points"
+
+ON_HEADS = """Heads of 48 points that move, and are lit, as the photographs are: no picture, no network, noise by
+    assumption. They show what the rules make of movements, times and light, on many people at little cost; `frames`
+    cannot run on them and is taken to pass, and `identity` has nothing to tell apart."""
 ABOUT = """Every session here is generated. The bona fide are photographs that were moved on their own mesh and filmed
     by a simulated camera; no living person was recorded, and no attacker tried. A still that is animated live is
     made in the same manner as the bona fide: the only differences that were put in are the light of the screen, the
@@ -76,8 +81,8 @@ def finding_table(trials: Sequence[Trial], checks: Sequence[str]) -> list[str]:
         wrong = Outcome.FAIL if species == BONA_FIDE else Outcome.PASS
         cells = []
         for check in checks:
-            rate = share(mine, lambda each, check=check, wrong=wrong: each.outcomes[check] is wrong)  # type: ignore[misc]
-            unsure = np.mean([each.outcomes[check] not in (Outcome.PASS, Outcome.FAIL) for each in mine])
+            rate = share(mine, lambda each, check=check, wrong=wrong: each.outcomes.get(check) is wrong)  # type: ignore[misc]
+            unsure = np.mean([each.outcomes.get(check) not in (Outcome.PASS, Outcome.FAIL) for each in mine])
             cells.append(f"{told(rate)}; {100 * unsure:.0f}")
         people = len({each.person for each in mine})
         name = f"{species}: **fail**" if species == BONA_FIDE else f"{species}: **pass**"
@@ -148,22 +153,34 @@ def limits_table(limits: dict[str, Any]) -> list[str]:
     return lines
 
 
-def page(trials: Sequence[Trial], *, limits: dict[str, Any], checks: Sequence[str]) -> str:
-    """The whole page."""
+def page(sets: Mapping[str, Sequence[Trial]], *, limits: dict[str, Any], checks: Sequence[str]) -> str:
+    """The whole page.
+
+    Args:
+        sets: trials of photographs, and of heads of points.
+        limits: content of the file of limits.
+        checks: columns.
+    """
     from benchmarks.active_rating import TRIALS
 
     machine = describe_machine()
-    people = len({each.person for each in trials})
-    made = (
-        f"Written by `python -m benchmarks.active_rating`; {len(trials)} sessions of {people} people that no limit was "
-    )
-    made += f"set on; {machine['processor']}, {machine['cores']} cores, commit {machine['commit']}."
-    parts: list[tuple[str, str, list[str]]] = [
-        (
-            "Together",
-            TOGETHER,
-            decision_table(trials),
-        ),
+    counted = [f"{len(t)} sessions of {len({each.person for each in t})} {name.lower()}" for name, t in sets.items()]
+    made = f"Written by `python -m benchmarks.active_rating`; {', '.join(counted)} that no limit was set on; "
+    made += f"{machine['processor']}, {machine['cores']} cores, commit {machine['commit']}."
+    lines = ["# What active liveness stops, on generated sessions", "", wrapped(made), wrapped(ABOUT)]
+    lines.append(wrapped(HOW.format(trials=TRIALS)))
+    for title, trials in sets.items():
+        lines += [f"## {title}", "", *([wrapped(ON_HEADS)] if title == HEADS else [])]
+        for name, text, rows in _parts(trials, checks):
+            lines += [f"### {name}", "", wrapped(text), *rows, ""]
+    text = "Set on the other half of the people (`src/samebody/attacks/limits.json`), unless the rule says otherwise."
+    lines += ["## Limits", "", wrapped(text), *limits_table(limits)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _parts(trials: Sequence[Trial], checks: Sequence[str]) -> list[tuple[str, str, list[str]]]:
+    return [
+        ("Together", TOGETHER, decision_table(trials)),
         (
             "By finding",
             "Of attacks the share that passed (APCER), of bona fide the share that failed (BPCER), with the interval; "
@@ -178,21 +195,11 @@ def page(trials: Sequence[Trial], *, limits: dict[str, Any], checks: Sequence[st
             parts_table(trials),
         ),
         ("Light of the room", "Bona fide; the screen gives 25 to 70 lx on the face.", lux_table(trials)),
-        (
-            "Limits",
-            "Set on the other half of the people (`src/samebody/attacks/limits.json`).",
-            limits_table(limits),
-        ),
     ]
-    lines = ["# What active liveness stops, on generated sessions", "", wrapped(made), wrapped(ABOUT)]
-    lines.append(wrapped(HOW.format(trials=TRIALS)))
-    for name, text, rows in parts:
-        lines += [f"## {name}", "", wrapped(text), *rows, ""]
-    return "\n".join(lines).rstrip() + "\n"
 
 
-def with_table(document: str, trials: Sequence[Trial]) -> str:
-    """``document`` with the table of decisions between its two marks.
+def with_table(document: str, sets: Mapping[str, Sequence[Trial]]) -> str:
+    """``document`` with the tables of decisions between its two marks.
 
     Raises:
         ValueError: the marks are missing.
@@ -201,4 +208,7 @@ def with_table(document: str, trials: Sequence[Trial]) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"the document has no {BEGIN} and {END}")
-    return "\n".join([before + begin, *decision_table(trials), end + after])
+    lines: list[str] = []
+    for title, trials in sets.items():
+        lines += [f"{title}:", "", *decision_table(trials), ""]
+    return "\n".join([before + begin, *lines, end + after])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.active_motion import Manner, Moment, followed, frame_times
-from benchmarks.active_sessions import Seen, challenge_of
+from benchmarks.active_motion import Manner, Moment, followed, frame_times, lit
+from benchmarks.active_sessions import Seen, challenge_of, screen_strength
 from samebody.attacks.active_track import Track
 from samebody.attacks.challenge import Challenge
 from samebody.attacks.injection import perceptual_hash
@@ -64,19 +64,20 @@ def _seen(head: Floats, yaw: float, pitch: float, scale: float) -> Floats:
 def seen_of(track: Track, challenge: Challenge, rng: np.random.Generator, *, noise: float) -> Seen:
     """A kept session round a track: thumbnails that follow the pose, noise of a camera, templates of one person."""
     ramp = np.linspace(0, 2 * math.pi, SMALL)
-    small = []
+    small: list[Floats] = []
+    greys: list[Floats] = []
     for yaw, pitch, size in zip(track.yaw, track.pitch, track.size, strict=True):
         wave = np.sin(ramp[None, :] * 3 + yaw / 4) + np.cos(ramp[:, None] * 2 + pitch / 4) + 20 * (size - 0.2)
         grey = np.clip(128 + 25 * wave, 0, 255)
         small.append(grey.ravel() + rng.normal(0, 0.05, SMALL * SMALL))
-        if len(small) == len(track) // 2:
-            middle = np.repeat(cv2.resize(grey.astype(np.uint8), (64, 64))[..., None], 3, axis=2)
+        greys.append(grey)
     person = rng.normal(size=DIMENSIONS)
     templates = person + rng.normal(0, 0.05, (5, DIMENSIONS))
     templates /= np.linalg.norm(templates, axis=1, keepdims=True)
     levels = np.abs(rng.normal(noise, 0.1 * noise, len(track)))
     levels[0] = np.nan
     hashes = np.zeros((len(track), 32), np.uint8)
+    middle = np.repeat(cv2.resize(greys[len(track) // 2].astype(np.uint8), (64, 64))[..., None], 3, axis=2)
     hashes[len(track) // 2] = np.frombuffer(perceptual_hash(middle) or bytes(32), np.uint8)
     return Seen(
         challenge,
@@ -92,24 +93,36 @@ def seen_of(track: Track, challenge: Challenge, rng: np.random.Generator, *, noi
     )
 
 
-def drawn_sessions(count: int) -> Iterator[tuple[str, dict[str, Seen], NDArray[np.float32]]]:
-    """Name, sessions and selfie of ``count`` heads: bona fide, its colours in the dark, a still, an animated still."""
+def drawn_sessions(
+    count: int, strength: float | None = None
+) -> Iterator[tuple[str, dict[str, Seen], NDArray[np.float32]]]:
+    """Name, sessions and selfie of ``count`` heads: bona fide, its colours in the dark, a still, an animated still.
+
+    Args:
+        strength: of the screen's light; None draws it for every head.
+    """
     for number in range(count):
         rng = np.random.default_rng(number)
         challenge = challenge_of(rng)
+        light, lux = (strength, 100.0) if strength is not None else screen_strength(rng)
+        added = 0.0 if number % 2 == 0 else 2.0
         times = frame_times(challenge, rng)
         late = times >= challenge.flashes[0].at_ms
         moments = followed(challenge, times, Manner(), rng)
-        lit = seen_of(track_of(moments, rng, strength=0.4), challenge, rng, noise=2.0)
-        dark_track = track_of([m for m, kept in zip(moments, late, strict=True) if kept], rng, strength=0.0)
-        dark = seen_of(dark_track, challenge, rng, noise=2.0)
+        tail = [m for m, kept in zip(moments, late, strict=True) if kept]
         asked = replace(challenge, steps=())
-        still_moments = [replace(m, blink=0.0) for m in followed(asked, times, Manner(), rng)]
-        still = seen_of(track_of(still_moments, rng, strength=0.4, relief=0.0), challenge, rng, noise=2.0)
+        still = [replace(m, blink=0.0) for m in followed(asked, times, Manner(), rng)]
         driven = followed(challenge, times, Manner(late_ms=200), rng)
-        puppet = seen_of(track_of(driven, rng, strength=0.0), challenge, rng, noise=1e-4)
-        tail = {f.name: getattr(track_of(driven, rng, strength=0.4), f.name)[late] for f in fields(Track)}
-        puppet_lit = seen_of(Track(**tail), challenge, rng, noise=1e-4)
-        kept = {"bona_fide": lit, "dark": dark, "still": still, "puppet": puppet, "puppet_lit": puppet_lit}
-        kept = {kind: replace(each, templates=lit.templates) for kind, each in kept.items()}
-        yield f"drawn-{number}", kept, lit.templates[0]
+        lit_tail = [m for m, kept in zip(driven, late, strict=True) if kept]
+        made = {
+            "bona_fide": (track_of(moments, rng, strength=light), 2.0),
+            "dark": (track_of(tail, rng, strength=0.0), 2.0),
+            "still": (track_of([lit(m, challenge) for m in still], rng, strength=light, relief=0.0), 2.0),
+            "puppet": (track_of(driven, rng, strength=0.0), max(added, 1e-4)),
+            "puppet_lit": (track_of(lit_tail, rng, strength=light), max(added, 1e-4)),
+        }
+        kept = {kind: seen_of(track, challenge, rng, noise=noise) for kind, (track, noise) in made.items()}
+        drawn = {"lux": lux, "strength": light, "added_noise": added}
+        first = kept["bona_fide"].templates
+        kept = {kind: replace(each, templates=first, drawn=drawn) for kind, each in kept.items()}
+        yield f"drawn-{number}", kept, first[0]

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import active_limits
-from benchmarks.active_page import page, with_table
+from benchmarks.active_page import HEADS, PHOTOGRAPHS, page, with_table
 from benchmarks.active_render import KINDS, Gallery, cache_folder, render
 from benchmarks.active_sessions import Half, Seen, challenge_of, front_faces, half_of, looped, replayed
 from samebody.attacks.active import CHECKS
@@ -94,22 +94,23 @@ class Judge:
         self._fmr, self._population = demand.fmr, demand.population
 
     def findings(self, seen: Seen, selfie: np.ndarray, replays: Replays | None) -> tuple[Finding, ...]:
-        """The findings of one session, as the service would make them."""
+        """The findings of one session, as the service would make them; no passive one without frames from the front."""
         pose, track, challenge = PoseCheck(), seen.track, seen.challenge
         space = self.record.embedding_space()
         templates = [Template(each, space) for each in seen.templates]
-        if seen.front not in self._scored:
-            self._scored[seen.front] = frames_finding(self._passive, front_faces(seen))
-        waited = challenge.duration_ms + 2000.0
-        return (
+        found = (
             pose.check(track, challenge),
             ParallaxCheck().check(track),
             FlashCheck().check(track, challenge),
-            TimingCheck().check(track.at_ms, challenge, pose.follow(track, challenge), waited),
+            TimingCheck().check(track.at_ms, challenge, pose.follow(track, challenge), challenge.duration_ms + 2000.0),
             identity_finding(templates, Template(selfie, space), self.record, self._fmr, self._population),
-            self._scored[seen.front],
             InjectionCheck().check(seen.traces(), DESK, replays),
         )
+        if not seen.front:
+            return found
+        if seen.front not in self._scored:
+            self._scored[seen.front] = frames_finding(self._passive, front_faces(seen))
+        return (*found, self._scored[seen.front])
 
     def trial(self, person: str, species: str, seen: Seen, selfie: np.ndarray, replays: Replays | None = None) -> Trial:
         """One session, judged; everything else of the case passes, so that the decision is that of these checks."""
@@ -120,7 +121,7 @@ class Judge:
             person,
             species,
             {each.check: each.outcome for each in found},
-            dict(found[-1].details["parts"]),
+            dict(next(each for each in found if each.check == INJECTION).details["parts"]),
             verdict.decision.value,
             seen.drawn,
         )
@@ -212,13 +213,18 @@ def as_rows(trials: Iterable[Trial]) -> list[dict[str, Any]]:
     ]
 
 
-def quick() -> list[Trial]:
-    """Two drawn heads without any model: tracks from points, so that the way from a session to a page is walked."""
+def heads(count: int, strength: float | None = None) -> list[Trial]:
+    """Heads of points without pictures and models: what the rules make of movements, times and light alone."""
     from benchmarks.active_quick import drawn_sessions
 
-    faces = FaceAnalyser(threads=1)
-    judge = Judge(faces)
-    return [trial for name, kept, selfie in drawn_sessions(2) for trial in trials_of(name, kept, selfie, judge)]
+    judge = Judge(FaceAnalyser(threads=1))
+    found = drawn_sessions(count, strength)
+    return [trial for name, kept, selfie in found for trial in trials_of(name, kept, selfie, judge)]
+
+
+def quick() -> list[Trial]:
+    """Two heads of points, so that the way from a session to a page is walked."""
+    return heads(2, 0.4)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -229,10 +235,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, default=cache_folder())
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--people", type=int, default=1000, help="at most, of each half")
+    parser.add_argument("--heads", type=int, default=40, help="of points, that are rated beside the photographs")
     parser.add_argument("--quick", action="store_true", help="two drawn heads, nothing written")
     chosen = parser.parse_args(arguments)
     if chosen.quick:
-        print(page(quick(), limits=json.loads(LIMITS.read_text()), checks=(*CHECKS, INJECTION)))
+        print(page({HEADS: quick()}, limits=json.loads(LIMITS.read_text()), checks=(*CHECKS, INJECTION)))
         return
     faces = FaceAnalyser(threads=1)
     if chosen.what in ("render", "all"):
@@ -247,10 +254,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.what == "rate":
         from samebody.lab.evaluate.files import write_text
 
-        trials = rate(chosen.cache, chosen.data, faces)
+        trials = {HEADS: heads(chosen.heads)}
+        if photographs := rate(chosen.cache, chosen.data, faces):
+            trials = {PHOTOGRAPHS: photographs, **trials}
         text = page(trials, limits=json.loads(LIMITS.read_text()), checks=(*CHECKS, INJECTION))
         write_text(RESULTS / "active-liveness.md", text)
-        write_text(RESULTS / "active-liveness.json", json.dumps(as_rows(trials), indent=0) + "\n")
+        write_text(
+            RESULTS / "active-liveness.json", json.dumps({name: as_rows(each) for name, each in trials.items()}) + "\n"
+        )
         model = ROOT / "docs" / "threat-model.md"
         write_text(model, with_table(model.read_text(encoding="utf-8"), trials))
         print(text)

@@ -281,7 +281,7 @@ def challenge_of(rng: np.random.Generator) -> Challenge:
     return draw_challenge(lambda below: int(rng.integers(below)))
 
 
-def _strength(rng: np.random.Generator) -> tuple[float, float]:
+def screen_strength(rng: np.random.Generator) -> tuple[float, float]:
     """Light of the screen over that of the room, and the room's in lux."""
     lux = float(np.exp(rng.uniform(*np.log(ROOM_LUX))))
     return float(rng.uniform(*SCREEN_LUX)) / lux, lux
@@ -322,7 +322,7 @@ def first_session(who: Person, what: str, faces: FaceAnalyser) -> Seen:
     pixels, points = framed(who.pixels, who.points.astype(np.float64), WIDTH, HEIGHT, 0.5)
     puppet = Puppet(pixels, points)
     near = puppet.nearness()
-    strength, lux = _strength(who.random("first light"))
+    strength, lux = screen_strength(who.random("first light"))
     noise = float(who.random("first camera").uniform(1.0, 4.0))
 
     def gestures() -> Iterator[tuple[float, Gesture, tuple[int, int, int] | None]]:
@@ -383,7 +383,7 @@ def second_session(who: Person, what: str, faces: FaceAnalyser) -> Seen:
     rng = who.random(f"second {what}")
     puppet = what.startswith("puppet")
     head = SecondHead(who.pixels, who.points, who.random("second puppet" if puppet else "second head"))
-    strength, lux = _strength(who.random("second light"))
+    strength, lux = screen_strength(who.random("second light"))
     times = frame_times(challenge, rng)
     if what in ("dark", "puppet_lit"):
         times = times[times >= challenge.flashes[0].at_ms]

@@ -49,14 +49,15 @@ def of(trials: list[active_rating.Trial], species: str) -> list[active_rating.Tr
 
 def test_each_species_is_stopped_by_what_it_lacks(trials: list[active_rating.Trial]) -> None:
     pose, flash = "selfie.liveness.pose", "selfie.liveness.flash"
-    assert not any(each.decision == "reject" for each in of(trials, "bona fide"))
+    assert {each.decision for each in of(trials, "bona fide")} == {"accept"}
     assert all(each.outcomes[pose] is Outcome.FAIL for each in of(trials, "still picture"))
     assert all(each.parts["loop"] == 0 for each in of(trials, "loop"))
     assert not any(each.outcomes[pose] is each.outcomes[flash] is Outcome.PASS for each in of(trials, "replay"))
     assert not any(each.outcomes[flash] is Outcome.PASS for each in of(trials, "virtual camera"))
     lit = of(trials, "still animated live and lit")
     assert all(each.outcomes[pose] is each.outcomes[flash] is Outcome.PASS for each in lit)  # published as not caught
-    assert all(each.parts["noise"] < 1 for each in lit if each.species.endswith("no noise"))
+    decided = {each.species.rpartition(", ")[2]: (each.parts["noise"], each.decision) for each in lit}
+    assert decided == {"no noise": (0.5, "review"), "noise added": (1.0, "accept")}
 
 
 def test_nothing_attacked_is_accepted_where_a_finding_abstains(trials: list[active_rating.Trial]) -> None:
@@ -65,7 +66,7 @@ def test_nothing_attacked_is_accepted_where_a_finding_abstains(trials: list[acti
 
 
 def test_the_page_gives_every_species_with_n_and_interval(trials: list[active_rating.Trial]) -> None:
-    text = active_page.page(trials, limits=LIMITS, checks=(*CHECKS, active_rating.INJECTION))
+    text = active_page.page({active_page.HEADS: trials}, limits=LIMITS, checks=(*CHECKS, active_rating.INJECTION))
     for species in {each.species for each in trials}:
         assert f"| {species} |" in text
     assert "| loop | 8 (2) |" in text and "| still picture, held by hand | 2 (2) |" in text
@@ -74,11 +75,11 @@ def test_the_page_gives_every_species_with_n_and_interval(trials: list[active_ra
 
 def test_the_threat_model_is_changed_between_its_marks_only(trials: list[active_rating.Trial]) -> None:
     document = f"before\n{active_page.BEGIN}\nold\n{active_page.END}\nafter\n"
-    changed = active_page.with_table(document, trials)
+    changed = active_page.with_table(document, {"Heads": trials})
     assert changed.startswith("before\n") and changed.endswith("after\n") and "old" not in changed
-    assert active_page.with_table(changed, trials) == changed and "| bona fide |" in changed
+    assert active_page.with_table(changed, {"Heads": trials}) == changed and "| bona fide |" in changed
     with pytest.raises(ValueError, match="liveness-rates"):
-        active_page.with_table("nothing", trials)
+        active_page.with_table("nothing", {})
 
 
 def test_halves_share_nobody_and_are_about_equal() -> None:
