@@ -212,7 +212,7 @@ def test_readiness_sees_a_bucket_and_a_database_that_are_away(
         assert readiness(inner)["hints"] == (True, "PostgreSQL")
         bucket.fault = lambda method, key: 403
         parts = readiness(inner)
-        assert parts["media"] == (False, "store.blob") and parts["store"][0]
+        assert parts["media"] == (False, "store.blobs_away") and parts["store"][0]
         bucket.fault = lambda method, key: None
         end_all_connections(store, postgresql_database)
         parts = readiness(inner)
