@@ -46,6 +46,14 @@ def _throughput(part: Report) -> list[str]:
         zip(part["alone_per_second"], part["service_per_second"], strict=True), start=1
     ):
         lines.append(f"| {number} | {alone:.3f} | {service:.3f} | {service / alone:.3f} |")
+    cpu = dict(part["cpu_seconds_each"])
+    alone = cpu.pop("alone")
+    shown = ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in cpu.items())
+    lines += [
+        "",
+        f"Computed for one verification: {alone * 1000:.0f} ms by the pipeline alone; with the service {shown}: "
+        f"{alone / sum(cpu.values()):.3f} of it is the pipeline's.",
+    ]
     return lines
 
 

@@ -22,7 +22,9 @@ import httpx
 
 from samebody.service.client import ApiError, Client, verify_webhook
 
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
+STOP_SECONDS = 180.0
+ROLES = ("api", "worker", "housekeeper")
 
 
 def free_port() -> int:
@@ -121,23 +123,25 @@ class Served:
 
     def memory(self) -> dict[str, float]:
         """Resident MiB now: of the API, of all workers, of the rest."""
-        sums = {"api": 0.0, "worker": 0.0, "housekeeper": 0.0}
-        for role in sums:
-            sums[role] = sum(resident(each) for each in self.children(role))
-        return sums
+        return {role: sum(resident(each) for each in self.children(role)) for role in ROLES}
+
+    def cpu(self) -> dict[str, float]:
+        """Seconds computed so far: by the API, by all workers, by the housekeeper."""
+        return {role: sum(cpu_seconds(each) for each in self.children(role)) for role in ROLES}
 
     def stop(self) -> int:
         """End it as an operator does; its exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(STOP_SECONDS)
 
     def __enter__(self) -> Self:
-        self.start()
         try:
+            self.start()
             self.wait_ready()
         except BaseException:
-            self.stop()
+            if self.process is not None:
+                self.stop()
             raise
         return self
 
@@ -173,6 +177,15 @@ def working_on(store: Path) -> list[int]:
             if str(store) in arguments:
                 found.append(int(entry.name))
     return sorted(found)
+
+
+def cpu_seconds(process: int) -> float:
+    """What a process has computed so far, all its threads, seconds; 0 when it has ended."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(process: int) -> float:

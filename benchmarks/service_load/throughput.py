@@ -22,7 +22,7 @@ from typing import Any
 from scipy import stats
 
 from benchmarks.service_load.pictures import POLICY, Pictures, fill
-from benchmarks.service_load.served import Receiver, Served
+from benchmarks.service_load.served import Receiver, Served, cpu_seconds
 
 ASKED = 0.8
 AHEAD = 3
@@ -77,12 +77,16 @@ class Alone:
         for process in self._processes:
             process.join(30)
 
-    def turn(self, seconds: float) -> float:
-        """Verifications a second of all processes together."""
-        until = time.time() + seconds
+    def turn(self, seconds: float) -> tuple[float, float]:
+        """Verifications a second of all processes together, and seconds computed for one."""
+        until, before = time.time() + seconds, self._cpu()
         for pipe in self._pipes:
             pipe.send(until)
-        return rate([each for pipe in self._pipes for each in pipe.recv()])
+        times = [each for pipe in self._pipes for each in pipe.recv()]
+        return rate(times), (self._cpu() - before) / len(times)
+
+    def _cpu(self) -> float:
+        return sum(cpu_seconds(process.pid) for process in self._processes if process.pid)
 
 
 def _work_alone(pipe: Connection, selfie: bytes, document: bytes) -> None:
@@ -110,10 +114,15 @@ def _work_alone(pipe: Connection, selfie: bytes, document: bytes) -> None:
 
 
 class Feeder:
-    """Clients that keep sessions waiting for every worker."""
+    """Clients that keep sessions waiting for every worker.
+
+    Attributes:
+        cpu: seconds that each part of the service computed for a session in the last turn, and the clients.
+    """
 
     def __init__(self, served: Served, pictures: Pictures) -> None:
         self._served, self._pictures = served, pictures
+        self.cpu: dict[str, float] = {}
 
     def turn(self, seconds: float) -> float:
         """Verdicts a second while there was always more to do; returns when nothing is left."""
@@ -132,6 +141,7 @@ class Feeder:
                     with lock:
                         made.append(created["id"])
 
+        cpu, own = self._served.cpu(), time.process_time()
         with self._served.client() as api, ThreadPoolExecutor(CLIENTS) as pool:
             running = [pool.submit(client) for _ in range(CLIENTS)]
             while waiting(api) < self._served.workers and not any(each.done() for each in running):
@@ -153,6 +163,8 @@ class Feeder:
                 found = api.get_session(session)
                 assert found["state"] == "accepted", found
                 times.append(datetime.fromisoformat(found["changed"]).timestamp())
+            after, own = self._served.cpu(), time.process_time() - own
+            self.cpu = {role: (after[role] - cpu[role]) / len(made) for role in after} | {"clients": own / len(made)}
         return rate([each for each in times if begun <= each <= ended])
 
     @staticmethod
@@ -172,7 +184,7 @@ def working(api: Any) -> int:
 
 def measure(pictures: Pictures, *, workers: int, turns: int, seconds: float) -> dict[str, Any]:
     """Both sides in turns; rates of each turn, their ratio and its interval."""
-    service, alone = [], []
+    service, alone, computed = [], [], list[dict[str, float]]()
     with tempfile.TemporaryDirectory() as name:
         served = Served(Path(name), workers=workers, settings={"rate": 1e6})
         with served, Receiver() as receiver, Alone(workers, pictures) as pipeline:
@@ -181,8 +193,10 @@ def measure(pictures: Pictures, *, workers: int, turns: int, seconds: float) -> 
             feeder = Feeder(served, pictures)
             feeder.turn(min(5.0, seconds))  # the workers' first verifications load what is loaded late
             for _ in range(turns):
-                alone.append(pipeline.turn(seconds))
+                each, cpu = pipeline.turn(seconds)
+                alone.append(each)
                 service.append(feeder.turn(seconds))
+                computed.append({"alone": cpu, **feeder.cpu})
             memory = served.memory()
     found = ratio_with_interval(service, alone)
     return {
@@ -193,5 +207,6 @@ def measure(pictures: Pictures, *, workers: int, turns: int, seconds: float) -> 
         **found,
         "asked": ASKED,
         "met": found["ratio"] >= ASKED,
+        "cpu_seconds_each": {name: sum(turn[name] for turn in computed) / turns for name in computed[0]},
         "memory_mib": memory,
     }

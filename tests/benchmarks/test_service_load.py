@@ -111,7 +111,9 @@ def test_the_page_says_what_was_not_held() -> None:
     part = {
         "workers": 2, "seconds_a_turn": 15.0, "ratio": 0.7, "low": 0.6, "high": 0.75, "turns": 1, "asked": 0.8,
         "met": False, "alone_per_second": [1.0], "service_per_second": [0.7],
+        "cpu_seconds_each": {"alone": 1.5, "api": 0.1, "worker": 1.8, "housekeeper": 0.0, "clients": 0.1},
     }  # fmt: skip
     text = page.render({"command": "c", "minutes": 1.0, "machine": machine, "load_before": 0.1, "throughput": part})
     assert "**Ratio 0.700, 95 % interval 0.600 to 0.750**" in text and "**not held**" in text
+    assert "1500 ms by the pipeline alone" in text and "0.750 of it is the pipeline's" in text
     assert "| 1 | 1.000 | 0.700 | 0.700 |" in text
