@@ -36,6 +36,14 @@ def full(request: pytest.FixtureRequest, tmp_path: Path, clock: SetClock) -> Ite
         yield opened
 
 
+@pytest.fixture
+def elsewhere(postgresql_database: str, tmp_path: Path, clock: SetClock) -> Iterator[Store]:
+    """The same on PostgreSQL alone."""
+    with Store.open(postgresql_database, media=tmp_path / "store" / "media", master=KEYS, clock=clock) as opened:
+        fill(opened)
+        yield opened
+
+
 def rows_of(store: Store) -> dict[str, list[dict[str, object]]]:
     """Every row of every table."""
     with store.read() as tx:
@@ -74,59 +82,59 @@ def test_a_store_moves_to_postgresql_and_a_bucket(
         restore(tmp_path / "backup", target, media=bucket.url)
 
 
-def test_who_was_erased_since_is_erased_again(full: Store, tmp_path: Path, new_database: NewDatabase) -> None:
-    backup(full, tmp_path / "backup")
-    with full.read() as tx:
-        anna = full.people.find(tx, "local", "anna")
-    full.people.erase("local", anna.id, actor="k")
+def test_who_was_erased_since_is_erased_again(elsewhere: Store, tmp_path: Path, new_database: NewDatabase) -> None:
+    backup(elsewhere, tmp_path / "backup")
+    with elsewhere.read() as tx:
+        anna = elsewhere.people.find(tx, "local", "anna")
+    elsewhere.people.erase("local", anna.id, actor="k")
     target, marks = new_database(), open_blobs(tmp_path / "store" / "media")
     restore(tmp_path / "backup", target, media=tmp_path / "elsewhere", marks=marks)
-    with Store.open(target, media=tmp_path / "elsewhere", master=KEYS, clock=full.clock) as again:
+    with Store.open(target, media=tmp_path / "elsewhere", master=KEYS, clock=elsewhere.clock) as again:
         assert again.vault.erase_again() >= 2
         with again.read() as tx, pytest.raises(KeyDestroyedError):
             again.people.references(tx, "local", anna.id)
 
 
 def test_a_restore_that_was_stopped_is_done_again(
-    full: Store, tmp_path: Path, new_database: NewDatabase, bucket: Bucket
+    elsewhere: Store, tmp_path: Path, new_database: NewDatabase, bucket: Bucket
 ) -> None:
-    backup(full, tmp_path / "backup")
+    backup(elsewhere, tmp_path / "backup")
     target = new_database()
     bucket.fault = lambda method, key: 403 if method == "PUT" and len(bucket.objects) > 0 else None
     with pytest.raises(Exception, match="sealed file"):
         restore(tmp_path / "backup", target, media=bucket.url)
-    with Store.open(target, media=bucket.url, master=KEYS, clock=full.clock) as half, half.read() as tx:
+    with Store.open(target, media=bucket.url, master=KEYS, clock=elsewhere.clock) as half, half.read() as tx:
         assert tx.scalars(select(SubjectRow)).all() == []  # no row before every file is there
     bucket.fault = lambda method, key: None
     restore(tmp_path / "backup", target, media=bucket.url)
-    with Store.open(target, media=bucket.url, master=KEYS, clock=full.clock, create=False) as whole:
+    with Store.open(target, media=bucket.url, master=KEYS, clock=elsewhere.clock, create=False) as whole:
         goes_on(whole)
 
 
-def test_a_backup_of_a_store_in_use_is_of_one_moment(full: Store, tmp_path: Path) -> None:
+def test_a_backup_of_a_store_in_use_is_of_one_moment(elsewhere: Store, tmp_path: Path) -> None:
     stop = threading.Event()
 
     def work() -> None:
         while not stop.is_set():
-            submit(full)
+            submit(elsewhere)
 
     busy = threading.Thread(target=work)
     busy.start()
     try:
-        backup(full, tmp_path / "backup")
+        backup(elsewhere, tmp_path / "backup")
     finally:
         stop.set()
         busy.join()
     restore(tmp_path / "backup", tmp_path / "again")
-    with Store.open(tmp_path / "again", master=KEYS, clock=full.clock, create=False) as again, again.read() as tx:
+    with Store.open(tmp_path / "again", master=KEYS, clock=elsewhere.clock, create=False) as again, again.read() as tx:
         report = verify_log(tx, again.audit)
         assert report.sound, report.problems
 
 
-def test_a_backup_of_another_size_or_place_is_refused(full: Store, tmp_path: Path) -> None:
-    backup(full, tmp_path / "backup")
+def test_a_backup_of_another_size_or_place_is_refused(elsewhere: Store, tmp_path: Path) -> None:
+    backup(elsewhere, tmp_path / "backup")
     with pytest.raises(BackupError, match="exists already"):
-        backup(full, tmp_path / "backup")
+        backup(elsewhere, tmp_path / "backup")
     database = tmp_path / "backup" / "samebody.db"
     database.write_bytes(database.read_bytes()[:-1])
     with pytest.raises(BackupError, match=r"samebody\.db of the backup is missing or changed"):

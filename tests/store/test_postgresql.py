@@ -261,7 +261,7 @@ def enrolled(store: Store, name: str) -> tuple[str, str]:
 
 
 def test_who_is_erased_while_they_are_enrolled_again_leaves_nothing(store: Store) -> None:
-    for round_number in range(4):
+    for round_number in range(2):
         subject_id, _ = enrolled(store, f"p{round_number}")
 
         def work(number: int, subject_id: str = subject_id, name: str = f"p{round_number}") -> object:
@@ -334,7 +334,7 @@ ENDS = (Event.CANCEL, Event.WITHDRAW)
 
 
 def test_many_lives_at_once_meet_no_untyped_error(store: Store) -> None:
-    lives(store, threads=3, steps=12)
+    lives(store, threads=3, steps=8)
 
 
 @pytest.mark.slow
@@ -343,7 +343,7 @@ def test_many_lives_at_once_for_longer(store: Store) -> None:
 
 
 def test_master_keys_rotate_while_people_are_erased(store: Store) -> None:
-    subjects = [enrolled(store, f"p{number}")[0] for number in range(4)]
+    subjects = [enrolled(store, f"p{number}")[0] for number in range(3)]
     new = LocalMasterKey(bytes(range(1, 33)))
     where, media = store.database.url, Path(store.blobs.folder)  # type: ignore[attr-defined]
     with Store.open(
