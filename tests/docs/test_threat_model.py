@@ -27,7 +27,7 @@ def sections() -> dict[str, list[list[str]]]:
 
 
 @cache
-def tests_in(path: Path) -> dict[str, ast.FunctionDef]:
+def functions_of(path: Path) -> dict[str, ast.FunctionDef]:
     nodes = ast.walk(ast.parse(path.read_text("utf-8")))
     return {node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
 
@@ -47,7 +47,7 @@ def test_every_threat_names_a_test_that_exists(flow: str) -> None:
         for each in tests:
             file, _, name = each.partition("::")
             path = ROOT / "tests" / file
-            assert path.is_file() and name in tests_in(path), each
+            assert path.is_file() and name in functions_of(path), each
 
 
 @pytest.mark.parametrize("flow", sections())
@@ -67,7 +67,7 @@ def test_named_tests_are_not_only_slow_ones() -> None:
     slow = []
     for rows in sections().values():
         for row in rows:
-            nodes = [tests_in(ROOT / "tests" / file)[name] for file, name in (t.split("::") for t in named(row[3]))]
+            nodes = [functions_of(ROOT / "tests" / file)[name] for file, name in (t.split("::") for t in named(row[3]))]
             if all(any("slow" in ast.unparse(mark) for mark in node.decorator_list) for node in nodes):
                 slow.append(row[1])
     assert slow == []

@@ -74,7 +74,7 @@ def _send(http: Any, kwargs: dict[str, Any]) -> httpx.Response:
         headers["Content-Type"] = "application/json"
     raw = [tuple(str(each).encode("latin-1", "replace") for each in pair) for pair in headers.items()]
     found: httpx.Response = http.request(
-        kwargs["method"], kwargs["url"], params=kwargs.get("params"), headers=raw, cookies=kwargs.get("cookies"), **body
+        kwargs["method"], kwargs["url"], params=kwargs.get("params"), headers=raw, **body
     )
     return found
 

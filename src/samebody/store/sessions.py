@@ -30,6 +30,8 @@ from samebody.store.wake import NoWake, Wake
 
 METADATA_LIMIT = 16 * 1024
 """Bytes of JSON that an integrator may attach to a session."""
+METADATA_DEPTH = 32
+"""Mappings and lists in each other, so that whoever reads it again is not led too deep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,9 +314,16 @@ def view(row: SessionRow) -> SessionView:
 
 def _json(value: Mapping[str, Any]) -> bytes:
     try:
-        data = json.dumps(dict(value), separators=(",", ":"), allow_nan=False).encode()
+        # as it will be sent again: lone halves of surrogate pairs are no text
+        data = json.dumps(dict(value), separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError):
         raise InvalidValueError("the metadata of a session is not JSON.") from None
     if len(data) > METADATA_LIMIT:
         raise InvalidValueError(f"the metadata of a session has more than {METADATA_LIMIT} bytes.")
-    return data
+    level: list[Any] = [value]
+    for _ in range(METADATA_DEPTH):
+        level = [inner for each in level for inner in (each.values() if isinstance(each, Mapping) else each)]
+        level = [each for each in level if isinstance(each, Mapping | list | tuple)]
+        if not level:
+            return data
+    raise InvalidValueError(f"the metadata of a session are nested more than {METADATA_DEPTH} deep.")
