@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
-from samebody.errors import SamebodyError
+from samebody.errors import ConfigError, SamebodyError
 from samebody.service.console.login import COOKIE, by_identity, keep
 from samebody.service.console.render import page
 from samebody.service.problems import status_of
@@ -66,7 +66,7 @@ def callback(request: Request, provider: Name) -> Response:
 def refused(service: Service, error: SamebodyError) -> Response:
     """The login page, saying why not; the log has the code."""
     logger.warning("login refused: %s", error.code)
-    status = status_of(error)
+    status = 500 if isinstance(error, ConfigError) else status_of(error)  # the operator's mistake, not the visitor's
     return page(
         "login.html", None, 403 if status in (400, 401) else status, error=str(error), providers=offered(service)
     )
