@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from samebody.config import load_settings
@@ -85,6 +86,33 @@ def test_a_comparison_is_explained_when_asked_and_shown_when_asked_again(
     assert told["score"] == pytest.approx(match.score, abs=1e-4)  # it is the very comparison that decided
     actions = [each["action"] for each in service.client().list_audit_events(object=session["id"], limit=99)["items"]]
     assert actions.count("case.asked") == 1 and "media.shown" in actions
+
+
+@pytest.mark.weights
+def test_liveness_is_explained_in_the_odds_of_the_detector(
+    service: Running, tiny_picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samebody.attacks.pad import PassivePad
+    from samebody.capture import decode_image
+    from samebody.pipeline.explained import log_odds
+
+    monkeypatch.setattr(insight, "MASKS", 16)
+    monkeypatch.setattr(insight, "SECONDS", 300.0)
+    session = reviewed(service, photograph(PERSON), tiny_picture)
+    with service.store.write() as tx:
+        insight.ask(service.store, tx, "local", session["id"], "liveness", actor="t")
+    worker = answering(service)
+    assert worker.run_once("w") is True
+    with service.store.read() as tx:
+        kept = insight.answers(service.store, tx, "local", session["case"])
+    told = json.loads(service.store.vault.read("local", kept["liveness.words"]))
+    assert "log odds of bona fide" in told["panels"][0]["sentences"][0] and told["model"].startswith("attacks/")
+    assert service.store.vault.read("local", kept["liveness.selfie"]).startswith(b"\x89PNG")
+    image = decode_image(photograph(PERSON))
+    face = worker._verifier_of("local").faces.aligned(image).chosen
+    assert face is not None
+    decided = log_odds(np.array([PassivePad().score(image, face.box).likelihood]))[0]
+    assert told["score"] == pytest.approx(decided, abs=0.5)  # the same place, cut out once more
 
 
 @pytest.mark.weights
