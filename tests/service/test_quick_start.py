@@ -10,9 +10,12 @@ import socket
 import subprocess
 import sys
 import venv
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from benchmarks.service_load.served import free_port
 
@@ -91,3 +94,41 @@ def test_the_client_and_the_receiver_need_only_the_extra() -> None:
         names = set(re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE))
         assert names <= {"http", "pathlib", "os", "samebody"}
         compile(text, "README.md", "exec")
+
+
+def needed(requirement: str, seen: dict[str, set[str]]) -> None:
+    """Every distribution that pip would install for a requirement, with the extras it is asked for."""
+    wanted = Requirement(requirement)
+    name, extras = canonicalize_name(wanted.name), {"", *wanted.extras}
+    if extras <= seen.get(name, set()):
+        return
+    seen.setdefault(name, set()).update(extras)
+    try:
+        requires = metadata.requires(name) or []
+    except metadata.PackageNotFoundError:
+        return  # for another system
+    for text in requires:
+        each = Requirement(text)
+        if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in extras):
+            needed(f"{each.name}[{','.join(each.extras)}]", seen)
+
+
+IMPORTS = """
+import sys
+import samebody.cli.serve, samebody.cli.models, samebody.cli.demo
+import samebody.service.app, samebody.service.processes, samebody.service.server, samebody.service.client
+from samebody.pipeline import Verifier
+Verifier()
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_what_the_service_imports_comes_with_the_extra() -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True)
+    allowed: dict[str, set[str]] = {}
+    needed("samebody[service]", allowed)
+    assert {"fastapi", "sqlalchemy", "onnxruntime"} <= set(allowed) and "pytest" not in allowed
+    owners = metadata.packages_distributions()
+    found = {canonicalize_name(owner) for name in done.stdout.split() for owner in owners.get(name, [])[:1]}
+    assert "fastapi" in found
+    assert found - set(allowed) == set()
