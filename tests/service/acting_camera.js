@@ -56,7 +56,8 @@
       if (prompt() !== asked) [asked, since] = [prompt(), now];
       if (!asked) return ["rest", 1];
       const phase = (now - since - REACTION) / LASTS;
-      return [asked, phase > 0 && phase < 1 ? Math.sin(Math.PI * phase) : 0];
+      const amount = phase > 0 && phase < 1 ? Math.sin(Math.PI * phase) : 0;
+      return [asked, asked === "blink" ? Math.min(1, 3 * amount) : amount];
     };
 
     const draw = () => {

@@ -123,7 +123,7 @@ class Visit:
         self.page.locator(".prompt[data-action]:not([data-action=''])").wait_for(timeout=60_000)
 
     def answered(self) -> None:
-        """Wait until the challenge was taken in; do it once more when the page asks for that, as it does on a slow machine."""
+        """Wait until the challenge was taken in; do it again where the page asks for that, as on a slow machine."""
         for _ in range(MOST_DRAWS):
             self.page.locator("h1:text('Your identity document'), .alarm").first.wait_for(timeout=90_000)
             if not self.page.locator(".alarm").count():
