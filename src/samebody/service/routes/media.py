@@ -11,6 +11,7 @@ from samebody.attacks.injection import perceptual_hash
 from samebody.capture import decode_image
 from samebody.service import schemas, views
 from samebody.service.access import Caller, anyone, needs
+from samebody.service.challenges import CONTENT_TYPE as RECORDING_TYPE
 from samebody.service.errors import BodyTooLargeError, InvalidRequestError, LinkError
 from samebody.service.links import new_link
 from samebody.service.once import OnceOnly
@@ -199,7 +200,12 @@ def media_link(
 @router.get(
     "/media/{link}",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}, "description": "The sample."}},
+    responses={
+        200: {
+            "content": {name: {} for name in (*PICTURES, RECORDING_TYPE)},
+            "description": "The sample.",
+        }
+    },
 )
 def show_media(request: Request, link: Annotated[str, Path(max_length=1000)]) -> Response:
     """What a signed link shows, until it expires; no key is needed, nothing may keep it."""
