@@ -48,6 +48,13 @@ def style() -> Response:
     return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
 
+@router.get("/icon.svg")
+def icon() -> Response:
+    """The mark in a browser's tab."""
+    data = (resources.files("samebody.service.console") / "static" / "icon.svg").read_bytes()
+    return Response(data, media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
+
+
 @router.get("/login")
 def login_page(request: Request) -> Response:
     """Where a key is given, or an identity provider chosen."""
