@@ -30,8 +30,10 @@ ABOUT = """Every session here is generated. The bona fide are photographs that w
     noise of a sensor, and 200 ms of delay. Traces that a real program leaves (seams, teeth, hair, flicker) are not in
     it, and neither is anything that a real person does and the generator does not. The rates say which finding stands
     against which attack, not what either would do in the field."""
-HOW = """Limits were set on other people and another maker of motion (`samebody.synth.motion`); rates come from
-    `benchmarks.active_motion`. One session is one presentation. A finding that abstains (`unsure`) neither lets an
+SET_APART = """Limits were set on other people and another maker of motion (`samebody.synth.motion`); rates come from
+    `benchmarks.active_motion`."""
+BY_HAND = """Limits were set by hand before any of this was rendered; rates come from `benchmarks.active_motion`."""
+HOW = """One session is one presentation. A finding that abstains (`unsure`) neither lets an
     attack through nor stops a person: APCER is the share of attacks that a finding passed, BPCER the share of bona
     fide that it failed, both of all sessions. Intervals are Clopper-Pearson, 95 %, where every session is another
     person; loops and replays play one recording against {trials} challenges, and their intervals are over people."""
@@ -168,12 +170,13 @@ def page(sets: Mapping[str, Sequence[Trial]], *, limits: dict[str, Any], checks:
     made = f"Written by `python -m benchmarks.active_rating`; {', '.join(counted)} that no limit was set on; "
     made += f"{machine['processor']}, {machine['cores']} cores, commit {machine['commit']}."
     lines = ["# What active liveness stops, on generated sessions", "", wrapped(made), wrapped(ABOUT)]
-    lines.append(wrapped(HOW.format(trials=TRIALS)))
+    apart = BY_HAND if limits["made_by"].startswith("by hand") else SET_APART
+    lines.append(wrapped(f"{apart} {HOW.format(trials=TRIALS)}"))
     for title, trials in sets.items():
         lines += [f"## {title}", "", *([wrapped(ON_HEADS)] if title == HEADS else [])]
         for name, text, rows in _parts(trials, checks):
             lines += [f"### {name}", "", wrapped(text), *rows, ""]
-    text = "Set on the other half of the people (`src/samebody/attacks/limits.json`), unless the rule says otherwise."
+    text = "`src/samebody/attacks/limits.json`: set on the other half of the people, unless the rule says otherwise."
     lines += ["## Limits", "", wrapped(text), *limits_table(limits)]
     return "\n".join(lines).rstrip() + "\n"
 

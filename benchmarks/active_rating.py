@@ -3,6 +3,7 @@
     python -m benchmarks.active_rating render --minutes 10     # renders and looks; goes on where it stopped
     python -m benchmarks.active_rating limits                  # sets the limits on one half of the people
     python -m benchmarks.active_rating rate                    # rates the other half, writes the page
+    python -m benchmarks.active_rating page                    # the page again, from the kept trials
     python -m benchmarks.active_rating --quick                 # two drawn heads, nothing written
 
 Photographs come from the development data (``--data`` or ``SAMEBODY_DATA``); no picture is kept but small frames in
@@ -49,6 +50,7 @@ from samebody.types import Finding, Outcome, Template
 ROOT = Path(__file__).parents[1]
 LIMITS = ROOT / "src" / "samebody" / "attacks" / LIMITS_FILE
 RESULTS = ROOT / "docs" / "results"
+KEPT = RESULTS / "active-liveness.json"
 POLICY = "active-liveness"
 TRIALS = 4
 """Challenges that one recording is played against, for loops and replays; they are not independent."""
@@ -213,6 +215,25 @@ def as_rows(trials: Iterable[Trial]) -> list[dict[str, Any]]:
     ]
 
 
+def from_rows(rows: Iterable[dict[str, Any]]) -> list[Trial]:
+    """What :func:`as_rows` made."""
+    return [
+        Trial(**{**each, "outcomes": {name: Outcome(value) for name, value in each["outcomes"].items()}})
+        for each in rows
+    ]
+
+
+def publish(sets: dict[str, list[Trial]]) -> str:
+    """Write the page and the table of the threat model."""
+    from samebody.lab.evaluate.files import write_text
+
+    text = page(sets, limits=json.loads(LIMITS.read_text()), checks=(*CHECKS, INJECTION))
+    write_text(RESULTS / "active-liveness.md", text)
+    model = ROOT / "docs" / "threat-model.md"
+    write_text(model, with_table(model.read_text(encoding="utf-8"), sets))
+    return text
+
+
 def heads(count: int, strength: float | None = None) -> list[Trial]:
     """Heads of points without pictures and models: what the rules make of movements, times and light alone."""
     from benchmarks.active_quick import drawn_sessions
@@ -230,7 +251,7 @@ def quick() -> list[Trial]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", nargs="?", choices=("render", "limits", "rate", "all"), default="all")
+    parser.add_argument("what", nargs="?", choices=("render", "limits", "rate", "page", "all"), default="all")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("SAMEBODY_DATA", ROOT.parent / "shared/data")))
     parser.add_argument("--cache", type=Path, default=cache_folder())
     parser.add_argument("--minutes", type=float, default=10)
@@ -257,14 +278,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         trials = {HEADS: heads(chosen.heads)}
         if photographs := rate(chosen.cache, chosen.data, faces):
             trials = {PHOTOGRAPHS: photographs, **trials}
-        text = page(trials, limits=json.loads(LIMITS.read_text()), checks=(*CHECKS, INJECTION))
-        write_text(RESULTS / "active-liveness.md", text)
-        write_text(
-            RESULTS / "active-liveness.json", json.dumps({name: as_rows(each) for name, each in trials.items()}) + "\n"
-        )
-        model = ROOT / "docs" / "threat-model.md"
-        write_text(model, with_table(model.read_text(encoding="utf-8"), trials))
-        print(text)
+        write_text(KEPT, json.dumps({name: as_rows(each) for name, each in trials.items()}) + "\n")
+        print(publish(trials))
+    if chosen.what == "page":
+        print(publish({name: from_rows(each) for name, each in json.loads(KEPT.read_text()).items()}))
 
 
 if __name__ == "__main__":

@@ -70,6 +70,7 @@ def test_the_page_gives_every_species_with_n_and_interval(trials: list[active_ra
     for species in {each.species for each in trials}:
         assert f"| {species} |" in text
     assert "| loop | 8 (2) |" in text and "| still picture, held by hand | 2 (2) |" in text
+    assert active_rating.from_rows(json.loads(json.dumps(active_rating.as_rows(trials)))) == trials
     assert "100 % (22-100)" in text  # two of two: 1 - 0.05 ** (1 / 2) = 0.78
 
 
