@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import create_engine, event, text
@@ -31,6 +33,8 @@ from samebody.store.errors import (
     StoreUnavailableError,
 )
 
+PATIENCE = 0.1
+"""Seconds after which a thread that waits to write goes first."""
 BUSY_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
 _AFTER_COMMIT = "samebody_after_commit"
@@ -114,7 +118,7 @@ class Database:
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
-        """On SQLite the threads of this process queue for its one writer here, first come, first served.
+        """On SQLite the threads of this process queue for its one writer here.
 
         SQLite itself makes them look again and again with growing pauses: with many at once some never get their turn,
         and other processes neither.
@@ -161,11 +165,22 @@ class Database:
         self.engine.dispose()
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    since: float
+    woken: threading.Event = field(default_factory=threading.Event)
+    given: bool = False
+
+
 class Turns:
-    """A lock that is given in the order in which it was asked for; ``threading.Lock`` lets some wait for ever."""
+    """A lock under which nobody waits much longer than others; ``threading.Lock`` promises nothing of that.
+
+    Who comes while it is free takes it, which costs no switch between threads; but when the one that waits longest has
+    waited for :data:`PATIENCE`, it is given the lock before anybody else.
+    """
 
     def __init__(self) -> None:
-        self._own, self._held, self._waiting = threading.Lock(), False, deque[threading.Lock]()
+        self._own, self._held, self._waiting = threading.Lock(), False, deque[_Waiting]()
 
     def acquire(self, seconds: float) -> bool:
         """Wait for the turn, at most ``seconds``; whether it came."""
@@ -173,24 +188,30 @@ class Turns:
             if not self._held:
                 self._held = True
                 return True
-            gate = threading.Lock()
-            gate.acquire()
-            self._waiting.append(gate)
-        if gate.acquire(timeout=seconds):
-            return True
-        with self._own:
-            if gate in self._waiting:
-                self._waiting.remove(gate)
-                return False
-        return True  # it came in this very moment
+            mine = _Waiting(time.monotonic())
+            self._waiting.append(mine)
+        while True:
+            left = mine.since + seconds - time.monotonic()
+            mine.woken.wait(max(0.0, left))
+            with self._own:
+                if mine.given:
+                    return True
+                mine.woken.clear()
+                if not self._held or left <= 0:
+                    self._waiting.remove(mine)
+                    taken, self._held = not self._held, True
+                    return taken
 
     def release(self) -> None:
-        """Give the turn to the one that waits longest."""
+        """Let the one that waits longest try; give it the turn when it has waited long."""
         with self._own:
+            self._held = False
             if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._held = False
+                first = self._waiting[0]
+                if time.monotonic() - first.since > PATIENCE:
+                    self._held = first.given = True
+                    self._waiting.popleft()
+                first.woken.set()
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
