@@ -172,6 +172,22 @@ def test_json_made_to_harm_is_an_error_of_the_caller(service: Running) -> None:
             assert http.get(f"/v1/sessions/{answer.json()['id']}").status_code == 200, number
 
 
+def test_a_subject_that_is_not_there_is_no_fault_and_faults_have_their_id(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http = service.http(service.admin_key)
+    missing = http.post("/v1/sessions", json={"subject_id": "nobody"})
+    assert (missing.status_code, missing.json()["code"]) == (404, "store.not_found")
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(type(service.store.sessions), "create", broken)
+    answer = http.post("/v1/sessions", json={})
+    assert answer.status_code == 500 and answer.headers["x-request-id"] == answer.json()["request_id"]
+    assert answer.headers["cache-control"] == "no-store" and answer.headers["x-content-type-options"] == "nosniff"
+
+
 def test_names_of_unknown_fields_are_not_repeated(service: Running) -> None:
     secret = "SECRET-FIELD-name-of-a-person"
     answer = service.http(service.admin_key).post("/v1/sessions", json={secret: 1, "metadata": {"a": 1}})

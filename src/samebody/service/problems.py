@@ -16,6 +16,7 @@ from samebody.decide.errors import PolicyInvalidError
 from samebody.errors import InputError, NotMeasuredError, ResourceError, SamebodyError, UsageError
 from samebody.operate.errors import GuardRailError, NothingToDoError
 from samebody.service import errors as own
+from samebody.service.headers import CLOSED
 from samebody.store import errors as store
 
 logger = logging.getLogger(__name__)
@@ -131,9 +132,12 @@ def install(app: FastAPI) -> None:
     def unexpected(request: Request, error: Exception) -> JSONResponse:
         # no message and no locals in the log: they may hold pixels or names
         logger.error("internal error: %s", type(error).__name__, extra={"request_id": request_id_of(request)})
+        # answered outside of the gate, which would have added these
+        added = {name.decode().title(): value.decode() for name, value in CLOSED}
+        added["X-Request-Id"] = request_id_of(request)
         return problem(
             request_id_of(request), 500, "internal",
-            "Something went wrong on our side; tell its operator the request id.",
+            "Something went wrong on our side; tell its operator the request id.", headers=added,
         )  # fmt: skip
 
 

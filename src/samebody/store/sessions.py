@@ -24,7 +24,7 @@ from samebody.store.ids import Clock, new_id, require_name
 from samebody.store.keys import Keys
 from samebody.store.lifecycle import UNTIL_EXPIRY, Event, Limits, State, Transition, transition
 from samebody.store.policies import Policies, Retention
-from samebody.store.schema import CaseRow, OutboxRow, SessionRow
+from samebody.store.schema import CaseRow, OutboxRow, SessionRow, SubjectRow
 from samebody.store.settings import SettingsOfTenants
 from samebody.store.wake import NoWake, Wake
 
@@ -93,6 +93,10 @@ class Sessions:
         now = self.clock()
         if reference is not None and not 0 < len(reference) <= 200:
             raise InvalidValueError("the reference of a session has 1 to 200 characters.")
+        if subject_id is not None:
+            subject = tx.get(SubjectRow, (tenant, subject_id))
+            if subject is None or subject.erased is not None:
+                raise NotFoundError("there is no such subject.")
         policy = self.policies.get(tx, tenant, policy_id)
         case_id, session_id = new_id("case"), new_id("ses")
         key = self.keys.create(tx, tenant, "case", case_id)
