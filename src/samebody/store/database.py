@@ -253,6 +253,8 @@ def _told() -> Iterator[None]:
         raise StoreUnavailableError(
             f"the database cannot be used now: {reason}.", hint="Try again; check that it runs and its disk has room."
         ) from None
+    except ConnectionError:  # pg8000 lets some errors of the socket through as they are
+        raise StoreUnavailableError("the database closed the connection.", hint="Try again.") from None
     except DataError:
         raise InvalidValueError(
             "the database cannot hold a value: it is too long, out of range, or no text.", hint="Shorten or change it."
