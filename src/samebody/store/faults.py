@@ -45,6 +45,9 @@ def _sorted(context: ExceptionContext) -> BaseException | None:
         # pg8000 has asked half of its question then: the next one on this connection would get this one's answer
         context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
         return _made(DataError, context, DatabaseFaultError("22000"))
+    if isinstance(original, OSError):  # pg8000 lets some errors of the socket through as they are
+        context.is_disconnect = True
+        return _made(OperationalError, context, DatabaseFaultError("08006"))
     facts = _facts(original)
     if facts is None:
         return None
