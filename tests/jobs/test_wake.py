@@ -81,11 +81,20 @@ def test_what_is_not_committed_wakes_nobody(hinted: Store) -> None:
             hinted.wake.tell(tx)
             raise RuntimeError
         assert not heard.wait(0.3)
-        with hinted.write() as tx:
-            hinted.wake.tell(tx)
-            hinted.wake.tell(tx)
-            assert not heard.wait(0.1)
-        assert heard.wait(30)
+
+
+def test_redis_hears_of_a_commit_once_it_is_one(tmp_path: Path, fake_redis: FakeRedis) -> None:
+    heard = threading.Event()
+    with Store.open(tmp_path / "store", master=[LocalMasterKey(MASTER)], wake=fake_redis.url) as store:
+        with Listener(store.wake, heard.set) as hints:
+            until(lambda: hints.connected and heard.is_set())
+            heard.clear()
+            with store.write() as tx:
+                store.wake.tell(tx)
+                store.wake.tell(tx)
+                assert not heard.wait(0.1)
+            assert heard.wait(30)
+        assert len(fake_redis.published) == 1
 
 
 def test_a_redis_that_dies_costs_nothing_but_time_and_is_used_again_when_it_is_back(
