@@ -144,7 +144,7 @@ async def storm(served: Served, pictures: Pictures, seen: Seen, *, per_second: f
 
 
 async def recover(served: Served, pictures: Pictures, *, limit: float) -> tuple[float, float]:
-    """Seconds until a new person's session is accepted, and until its verdict."""
+    """Seconds until a new person's session is accepted, and until its verdict; ``limit`` when it is longer."""
     begun, seen = time.monotonic(), Seen()
     headers = {"Authorization": f"Bearer {served.key}"}
     async with httpx.AsyncClient(base_url=served.url, timeout=30, verify=False, trust_env=False) as http:
@@ -154,14 +154,14 @@ async def recover(served: Served, pictures: Pictures, *, limit: float) -> tuple[
                 break
             except (RefusedError, httpx.HTTPError):
                 if time.monotonic() - begun > limit:
-                    return float("inf"), float("inf")
+                    return limit, limit
         accepted = time.monotonic() - begun
         while (await http.get(f"/v1/sessions/{session}", headers=headers)).json()["state"] in (
             "submitted",
             "processing",
         ):
             if time.monotonic() - begun > limit:
-                return accepted, float("inf")
+                return accepted, limit
             await asyncio.sleep(0.1)
     return accepted, time.monotonic() - begun
 
