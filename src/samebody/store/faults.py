@@ -16,7 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 UNIQUE = "23505"
 _KEPT = ("C", "t", "n", "c")  # code, table, constraint, column
 _AGAIN = ("40001", "40P01", "55P03")  # not serialisable, deadlock, lock not available: the same may work next time
-_AWAY = ("08", "28", "3D", "53", "57", "58")  # connection, login, no such database, resources, operator, system
+_AWAY = ("08", "28", "3D", "53", "55", "57", "58")  # connection, login, no database, resources, state, operator, system
 _CLOSING = ("57P01", "57P02", "57P03")
 
 
