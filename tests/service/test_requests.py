@@ -172,17 +172,20 @@ def test_a_full_service_says_so_and_recovers(start: Callable[..., Running]) -> N
     gate = threading.Event()
     entered = threading.Event()
     store = service.store
-    original = store.api_keys.of_tenant
+    policies = store.policies
 
-    class Slow(type(store.api_keys)):  # type: ignore[misc]
-        def of_tenant(self, tx: object, tenant: str) -> object:
+    class Slow:
+        def get(self, *given: object) -> object:
             entered.set()
             gate.wait(10)
-            return original(tx, tenant)  # type: ignore[arg-type]
+            return policies.get(*given)  # type: ignore[arg-type]
 
-    store.api_keys = Slow(store.audit, store.clock)
+        def __getattr__(self, name: str) -> object:
+            return getattr(policies, name)
+
+    store.policies = Slow()  # type: ignore[assignment]
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(service.http(service.admin_key).get, "/v1/api-keys")
+        slow = pool.submit(service.http(service.admin_key).get, "/v1/policies/no-liveness")
         assert entered.wait(10)
         busy = service.http(service.admin_key).get("/v1/sessions")
         assert (busy.status_code, busy.json()["code"]) == (503, "service.busy")
