@@ -197,10 +197,14 @@ class Turns:
                 if mine.given:
                     return True
                 mine.woken.clear()
-                if not self._held or left <= 0:
+                free = self._is_free()
+                if free or left <= 0:
                     self._waiting.remove(mine)
-                    taken, self._held = not self._held, True
-                    return taken
+                    self._held = True
+                    return free
+
+    def _is_free(self) -> bool:
+        return not self._held
 
     def release(self) -> None:
         """Let the one that waits longest try; give it the turn when it has waited long."""

@@ -35,7 +35,7 @@ _AT_ONCE = 500
 """Names of files looked up in the database at once."""
 
 DERIVED = "derived:"
-"""Roles that begin so are no samples but made from them when a reviewer asked: maps, templates. Sealed as samples are."""
+"""Roles that begin so are no samples but made from them when a reviewer asked: maps, templates. Sealed like them."""
 
 ERASED = "erased"
 """Folder of empty files named after destroyed keys, so that a restored database destroys them again."""
