@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from samebody.cli.main import cli
+from samebody.config import load_settings
 from samebody.operate import changes
 from samebody.operate.errors import GuardRailError
 from samebody.store import Store
@@ -104,9 +105,10 @@ def test_readiness_asks_for_the_weights_of_a_promoted_model(store: Store, monkey
     from samebody.service import ready
 
     asked: list[str] = []
-    monkeypatch.setattr(ready, "catalogue", lambda settings: {name: name for name in (*ready.NEEDED, CANDIDATE)})
+    known = (*ready.NEEDED, "face/sface", CANDIDATE)
+    monkeypatch.setattr(ready, "catalogue", lambda settings: {name: name for name in known})
     monkeypatch.setattr(ready, "weights_path", lambda record, settings: asked.append(record))
-    service: Any = SimpleNamespace(store=store, runtime=None)
+    service: Any = SimpleNamespace(store=store, runtime=load_settings())
     assert ready._models(service) == (True, "ok") and CANDIDATE not in asked
     with store.write() as tx:
         store.live_models.put(tx, "local", FACE_EMBEDDER, CANDIDATE, "0" * 64, kind="promoted", actor="t")

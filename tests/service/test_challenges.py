@@ -258,7 +258,9 @@ def test_a_still_picture_in_place_of_a_person_is_not_accepted(service: Running, 
     picture.save(still, "JPEG")
     encoded = base64.b64encode(still.getvalue()).decode()
     end = challenge["flashes"][-1]["at_ms"] + challenge["flashes"][-1]["for_ms"]
-    shown = [{"at_ms": float(at), "picture": encoded} for at in range(0, end, 450)]
+    shown = [
+        {"at_ms": float(at), "picture": encoded} for at in range(0, end, 250)
+    ]  # five frames of the shortest prompt
     assert send(http, made["id"], challenge["challenge"], shown).status_code == 201
     for role in ("selfie", "reference"):
         person.upload_media(made["id"], pictures.selfie.read_bytes(), role=role, content_type="image/jpeg")

@@ -109,4 +109,4 @@ def test_what_is_deployed_runs_without_rights_and_names_commands_that_exist() ->
         service = compose["services"][name]
         assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["command"][2] in ROLES
     text = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
-    assert "USER samebody" in text and "models pull" in text
+    assert "USER 10001:10001" in text and "models pull" in text

@@ -16,11 +16,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.service_load.served import free_port
 from samebody.service.client import ApiError, Client, verify_webhook
 from samebody.store import LocalMasterKey, Store
 from samebody.store.audit import verify_log
 from tests.service.conftest import Pictures
-from tests.service.test_serve import free_port
 from tests.store.conftest import MASTER
 from tests.store.resp import FakeRedis, fake_redis
 from tests.store.s3 import Bucket, bucket

@@ -75,6 +75,10 @@ def set_up(style: str, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # whoever gave them handlers of their own would have them write texts
+    for server in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
+        logging.getLogger(server).handlers.clear()
+        logging.getLogger(server).propagate = True
     for noisy in ("alembic", "httpx", "httpcore"):  # they would tell addresses of endpoints
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # what no handler catches would be printed with its text
