@@ -37,7 +37,7 @@ def track_of(moments: list[Moment], rng: np.random.Generator, *, strength: float
         return np.array([getattr(each, name) for each in moments]) + rng.normal(0, 0.004, count)
 
     yaw, pitch, size = values("yaw") + rng.normal(0, 0.5, count), values("pitch"), 0.2 * values("size")
-    points = np.stack([_seen(head, y, p, 320 * s) for y, p, s in zip(yaw, pitch, size, strict=True)])
+    points = np.stack([projected(head, y, p, 320 * s, 160) for y, p, s in zip(yaw, pitch, size, strict=True)])
     points += rng.normal(0, 0.004, points.shape) * 320 * size[:, None, None]
     face = np.tile([0.3, 0.22, 0.18], (count, 1)) * rng.normal(1, 0.01, (count, 1))
     around = np.tile([0.2, 0.2, 0.2], (count, 1)) * rng.normal(1, 0.01, (count, 1))
@@ -52,13 +52,14 @@ def track_of(moments: list[Moment], rng: np.random.Generator, *, strength: float
     )
 
 
-def _seen(head: Floats, yaw: float, pitch: float, scale: float) -> Floats:
+def projected(head: Floats, yaw: float, pitch: float, scale: float, middle: float) -> Floats:
+    """(n, 2) pixels of a head 6 eye distances before the camera, turned as the face room measures it."""
     y, p = math.radians(yaw), math.radians(pitch)
     turn = np.array([[math.cos(y), 0, math.sin(y)], [0, 1, 0], [-math.sin(y), 0, math.cos(y)]])
     tilt = np.array([[1, 0, 0], [0, math.cos(p), -math.sin(p)], [0, math.sin(p), math.cos(p)]])
     turned = head @ (turn @ tilt).T
     near = 6 / (6 - turned[:, 2:])
-    return np.asarray(turned[:, :2] * near * np.array([1.0, -1.0]) * scale + 160)
+    return np.asarray(turned[:, :2] * near * np.array([1.0, -1.0]) * scale + middle)
 
 
 def seen_of(track: Track, challenge: Challenge, rng: np.random.Generator, *, noise: float) -> Seen:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck
@@ -75,3 +77,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             "skipped: tests/lab/train, because torch is not installed (samebody[train]).", yellow=True
         )
+
+
+@pytest.fixture
+def spans() -> Iterator[Any]:
+    """Where the spans of traces go while a test runs: an ``InMemorySpanExporter``."""
+    memory = pytest.importorskip(
+        "opentelemetry.sdk.trace.export.in_memory_span_exporter", reason="the extra samebody[otel] is not installed"
+    )
+    from samebody import tracing
+
+    exporter = memory.InMemorySpanExporter()
+    tracing.start("test", exporter=exporter)
+    yield exporter
+    tracing.stop()

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,14 +19,6 @@ from samebody import tracing
 from samebody.errors import InputError
 from samebody.pipeline.trace import Trace
 from samebody.types import Finding, Outcome
-
-
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    tracing.start("test", exporter=exporter)
-    yield exporter
-    tracing.stop()
 
 
 def test_off_nothing_is_kept_and_a_span_costs_next_to_nothing() -> None:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.active_quick import projected
 from samebody.attacks.active_track import Track
 from samebody.attacks.challenge import COLOURS, Action, Challenge, draw_challenge
 from samebody.face.pose import reference_head
@@ -74,16 +75,6 @@ def perform(
     head = reference_head()
     if flat:
         head = head * np.array([1.0, 1.0, 0.0])
-    points = np.stack([_seen(head, y, p, 640 * s) for y, p, s in zip(yaw, pitch, size, strict=True)])
+    points = np.stack([projected(head, y, p, 640 * s, 320) for y, p, s in zip(yaw, pitch, size, strict=True)])
     points += rng.normal(0, noise, points.shape) * 640 * size[:, None, None]
     return Track(at_ms, yaw, pitch, blink, smile, size, points, face, around)
-
-
-def _seen(head: Floats, yaw: float, pitch: float, scale: float) -> Floats:
-    """(n, 2) pixels of a head 6 eye distances before the camera, turned as the face room measures it."""
-    y, p = math.radians(yaw), math.radians(pitch)
-    turn = np.array([[math.cos(y), 0, math.sin(y)], [0, 1, 0], [-math.sin(y), 0, math.cos(y)]])
-    tilt = np.array([[1, 0, 0], [0, math.cos(p), -math.sin(p)], [0, math.sin(p), math.cos(p)]])
-    turned = head @ (turn @ tilt).T
-    near = 6 / (6 - turned[:, 2:])
-    return np.asarray(turned[:, :2] * near * np.array([1.0, -1.0]) * scale + 320)

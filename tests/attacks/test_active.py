@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.active_quick import projected
 from samebody.attacks.active import InvalidRecordingError, Recording, read_recording
 from samebody.attacks.active_identity import identity_finding
 from samebody.attacks.active_pose import PoseCheck
@@ -24,7 +25,7 @@ from samebody.face import FaceAnalyser
 from samebody.face.pose import head_pose
 from samebody.models import catalogue, weights_path
 from samebody.types import Image, Outcome, Template
-from tests.attacks.active_motion import _seen, drawn, perform
+from tests.attacks.active_motion import drawn, perform
 
 SEEDS = st.integers(0, 2**20)
 
@@ -143,7 +144,7 @@ def test_the_other_way_is_no_turn() -> None:
 def test_any_view_of_any_plane_leaves_nothing(yaw: float, pitch: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     plane = np.hstack([rng.uniform(-0.8, 0.8, (48, 2)), np.zeros((48, 1))])
-    found = plane_residual(_seen(plane, 0, 0, 200), _seen(plane, yaw, pitch, 200))
+    found = plane_residual(projected(plane, 0, 0, 200, 320), projected(plane, yaw, pitch, 200, 320))
     assert found is not None and found < 1e-3
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
@@ -19,14 +17,6 @@ from samebody.service.webhooks import Sender
 from samebody.store.verdicts import Conclusion
 from tests.service.conftest import Running
 from tests.store.conftest import conclusion
-
-
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    tracing.start("test", exporter=exporter)
-    yield exporter
-    tracing.stop()
 
 
 def verify(claim: Claim) -> Conclusion:
