@@ -13,6 +13,8 @@ from samebody.cli.store_common import galleries_of, key_file_of, opened, store_o
 if TYPE_CHECKING:
     from samebody.store.store import Store
 
+GIVES_WAY = 5
+"""How much nicer workers are than the API on the same cores."""
 ROLES = ("all", "api", "worker", "housekeeper", "prepare")
 
 
@@ -131,6 +133,8 @@ def _run_role(store: Store, where: str, role: str, host: str, port: int, public_
 
         tracing.start(f"samebody-{role}")
     if role == "worker":
+        if hasattr(os, "nice"):  # whoever asks the API comes first; a verdict that takes seconds can wait for them
+            os.nice(GIVES_WAY)
         run_worker(store, settings, load_settings(threads=1))
     elif role == "housekeeper":
         run_housekeeper(store, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from sqlalchemy.orm import Session
 
@@ -32,9 +33,15 @@ def policy_of(row: PolicyRow) -> Policy:
     Raises:
         PolicyInvalidError: this release does not understand it.
     """
-    policy, mistakes = parse_policy(row.text)
+    return _parsed(row.text, row.id)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str, name: str) -> Policy:
+    # a policy never changes, and reading one takes longer than all else that a small request does
+    policy, mistakes = parse_policy(text)
     if policy is None:
-        raise PolicyInvalidError(row.id, mistakes)
+        raise PolicyInvalidError(name, mistakes)
     return policy
 
 
