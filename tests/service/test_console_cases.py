@@ -116,9 +116,12 @@ def test_two_people_judge_by_themselves(service: Running, tiny_picture: bytes) -
     assert "You have given your opinion" in after.text and "the ear is the same" in after.text
     blind = second.get(path).text
     assert "two people who agree" in blind and "1 opinion is kept from you" in blind and "the ear" not in blind
+    heard = service.client(service.key("reviewer")).get_review(session["id"])
+    assert heard["opinions"] == [] and heard["hidden"] == 1
     settled = second.post(f"{path}/decide", data={"token": token(second.get(path)), **data})
     assert settled.text.count("the ear is the same") == 2 and "accepted" in settled.text
     assert api.get_session(session["id"])["state"] == "accepted"
+    assert len(api.get_review(session["id"])["opinions"]) == 2 and api.get_review(session["id"])["hidden"] == 0
 
 
 def test_settings_are_set_refused_and_given_back(service: Running) -> None:

@@ -91,7 +91,7 @@ class Reviews:
         agreeing = [
             each for each in self._rows(tx, tenant, session.case_id, session.attempt) if each.decision == decision
         ]
-        needed = 2 if self._second_person(tx, tenant, session.case_id) else 1
+        needed = self.needed(tx, tenant, session.case_id)
         event = DECISIONS[decision] if len(agreeing) >= needed else Event.OPINION
         return self.sessions.advance(
             tx, tenant, session_id, event, actor=f"user:{reviewer}", details={"review": review_id, "code": code}
@@ -130,6 +130,22 @@ class Reviews:
             )
             for row in rows
         ]
+
+    def needed(self, tx: Session, tenant: str, case_id: str) -> int:
+        """How many people must agree on a case: 2 where its policy asks for a second person."""
+        return 2 if self._second_person(tx, tenant, case_id) else 1
+
+    def shown_to(
+        self, tx: Session, tenant: str, session: SessionView, opinions: Sequence[Opinion], reviewer: str
+    ) -> list[Opinion]:
+        """Of all opinions on a case those that ``reviewer`` may see.
+
+        Two people who must agree have to judge by themselves: the first opinion is told to the second only afterwards.
+        """
+        own = any(each.reviewer == reviewer and each.attempt == session.attempt for each in opinions)
+        if own or session.state is not State.REVIEW or self.needed(tx, tenant, session.case_id) < 2:
+            return list(opinions)
+        return [each for each in opinions if each.attempt != session.attempt]
 
     def label(
         self, tx: Session, tenant: str, case_id: str, name: str, value: str, *, author: str, media_id: str | None = None

@@ -487,6 +487,7 @@ class Review(TypedDict):
 
     session: Session
     opinions: list[OpinionView]
+    hidden: int
 
 
 class Rotated(TypedDict):
@@ -1000,7 +1001,7 @@ class Client(SyncTransport):
         return found
 
     def get_review(self, session_id: str) -> Review:
-        """A session and every opinion on it."""
+        """A session and the opinions on it that you may see."""
         found: Review = self._send(Call("GET", f"/v1/reviews/{session_id}"))
         return found
 
@@ -1639,7 +1640,7 @@ class AsyncClient(AsyncTransport):
         return found
 
     async def get_review(self, session_id: str) -> Review:
-        """A session and every opinion on it."""
+        """A session and the opinions on it that you may see."""
         found: Review = await self._send(Call("GET", f"/v1/reviews/{session_id}"))
         return found
 

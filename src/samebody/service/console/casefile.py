@@ -15,9 +15,8 @@ from samebody.service.console.login import Visitor
 from samebody.service.insight import answers, state_of
 from samebody.store.errors import BlobError, KeyDestroyedError, NotFoundError
 from samebody.store.lifecycle import State
-from samebody.store.policies import Retention
 from samebody.store.reviews import Opinion
-from samebody.store.schema import ApiKeyRow, AuditEventRow, CaseRow, LabelRow, SessionRow
+from samebody.store.schema import ApiKeyRow, AuditEventRow, LabelRow, SessionRow
 from samebody.store.store import Store
 from samebody.store.vault import MediaView
 from samebody.store.verdicts import VerdictView
@@ -126,17 +125,12 @@ def read(store: Store, tx: Session, visitor: Visitor, session_id: str) -> CaseFi
     tenant = visitor.caller.tenant
     session = store.sessions.get(tx, tenant, session_id)
     row = store.sessions.row(tx, tenant, session_id)
-    case = tx.get_one(CaseRow, (tenant, session.case_id))
     media = store.vault.of_case(tx, tenant, session.case_id)
     verdicts = store.verdicts.of_case(tx, tenant, session.case_id)
     opinions = store.reviews.of_case(tx, tenant, session.case_id)
-    policy = store.policies.get(tx, tenant, case.policy_id, case.policy_version)
-    needed = 2 if Retention.of(policy.retention).second_person else 1
     current = [each for each in opinions if each.attempt == session.attempt]
     mine = any(each.reviewer == visitor.caller.actor for each in current)
-    # two people who must agree have to judge by themselves: the first opinion is told to the second only afterwards
-    blind = needed > 1 and session.state is State.REVIEW and not mine
-    shown = [each for each in opinions if not blind or each.attempt != session.attempt]
+    shown = store.reviews.shown_to(tx, tenant, session, opinions, visitor.caller.actor)
     counts = [sum(other.decision == each.decision for other in current) for each in current]
     ids = answers(store, tx, tenant, session.case_id)
     try:
@@ -151,7 +145,7 @@ def read(store: Store, tx: Session, visitor: Visitor, session_id: str) -> CaseFi
         assignee=row.assignee,
         media=media,
         verdicts=verdicts,
-        needed=needed,
+        needed=store.reviews.needed(tx, tenant, session.case_id),
         agreed=max(counts, default=0),
         opinions=shown,
         hidden=len(opinions) - len(shown),

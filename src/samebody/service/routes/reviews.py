@@ -45,6 +45,7 @@ class Review(schemas.Answer):
 
     session: schemas.Session
     opinions: list[OpinionView]
+    hidden: int = Field(description="opinions kept from you until you have given yours, where two people must agree")
 
 
 class NewLabel(schemas.Request):
@@ -78,10 +79,12 @@ def list_reviews(
 
 @router.get("/{session_id}", response_model=Review)
 def get_review(request: Request, session_id: str, who: Annotated[Caller, needs("reviews:read")]) -> dict[str, Any]:
-    """A session and every opinion on it."""
+    """A session and the opinions on it that you may see."""
     store = service_of(request).store
     with store.read() as tx:
         session = store.sessions.get(tx, who.tenant, session_id)
+        every = store.reviews.of_case(tx, who.tenant, session.case_id)
+        shown = store.reviews.shown_to(tx, who.tenant, session, every, who.actor)
         opinions = [
             {
                 "reviewer": each.reviewer,
@@ -91,9 +94,10 @@ def get_review(request: Request, session_id: str, who: Annotated[Caller, needs("
                 "created": views.at(each.created),
                 "note": each.note,
             }
-            for each in store.reviews.of_case(tx, who.tenant, session.case_id)
+            for each in shown
         ]
-        return {"session": views.session(tx, session), "opinions": opinions}
+        hidden = len(every) - len(shown)
+        return {"session": views.session(tx, session), "opinions": opinions, "hidden": hidden}
 
 
 @router.post("/{session_id}", response_model=schemas.Session)
