@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from samebody.document.codes import ISO_3166, is_state, state_name, states
@@ -71,3 +71,17 @@ def test_any_name_gives_a_field_of_the_right_length(surname: str, given_names: s
     assert len(field) == length
     assert set(field) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789<")
     parse_names(field)
+
+
+@given(
+    st.lists(st.text(alphabet="AB", min_size=2, max_size=12), min_size=1, max_size=4).map(" ".join),
+    st.lists(st.text(alphabet="AB", min_size=1, max_size=12), max_size=4).map(" ".join),
+    st.sampled_from([30, 31, 36, 39]),
+)
+@example("AA AA AAAAAAAAAAAA A", "A AAAAAAA AA", 30)
+@example("AAAAAA AAAAAAAAA AAAAAAAAA A", "A", 30)
+def test_a_field_of_names_that_was_cut_ends_with_a_letter(surname: str, given_names: str, length: int) -> None:
+    field = format_names(surname, given_names, length)
+    whole = "<<".join(each.replace(" ", "<") for each in (surname, given_names) if each)
+    assert len(field) == length
+    assert field.rstrip("<") == whole if len(whole) <= length else field[-1] != "<"

@@ -97,11 +97,30 @@ def format_names(primary: str, secondary: str, length: int) -> str:
     """
     surname, given = transliterate(primary), transliterate(secondary)
     if given and len(surname) + 2 + len(given) > length:
-        surname = surname[: length - 3].rstrip("<")
+        cut = surname[: length - 3]
+        short = cut.rstrip("<")
+        full = len(short) + 2 + len(given) >= length
+        surname = short if full else f"{_less_one_letter(short)}<{surname[len(cut)]}"
     whole = f"{surname}<<{given}" if given else surname
     # The last place of a cut field holds a letter, so that a reader sees that it was cut: when a filler would come to
-    # stand there, the surname gives up a letter more.
-    while len(whole) > length and whole[length - 1] == "<" and len(surname) > 1:
-        surname = surname[:-1].rstrip("<")
+    # stand there, the surname gives up a letter more, or a given name where it has none; exactly one: the field must
+    # stay full.
+    while len(whole) > length and whole[length - 1] == "<" and len(surname) > 1 - bool(given):
+        shorter = _less_one_letter(surname)
+        if len(shorter) == len(surname) - 1 and shorter:
+            surname = shorter
+        else:
+            before = length - 3 - len(surname)
+            given = _less_one_letter(given[:before]) + given[before:]
         whole = f"{surname}<<{given}" if given else surname
     return whole[:length].ljust(length, "<")
+
+
+def _less_one_letter(name: str) -> str:
+    """Without the last letter of the last component that has more than one; of initials alone, without the last one."""
+    parts = name.split("<")
+    for place in reversed(range(len(parts))):
+        if len(parts[place]) > 1:
+            parts[place] = parts[place][:-1]
+            return "<".join(parts)
+    return name[:-1].rstrip("<")
