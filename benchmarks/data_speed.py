@@ -2,7 +2,7 @@
 
 python -m benchmarks.data_speed pictures FOLDER [--labels labels.csv]
 python -m benchmarks.data_speed hashes [--count 1000000]
-python -m benchmarks.data_speed all FOLDER [--labels FOLDER/labels.csv] --write   (both, into docs/results/data-speed.md)
+python -m benchmarks.data_speed all FOLDER [--labels FOLDER/labels.csv] --write   (both; the page in docs/results)
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def write(steps: dict[str, float], near: float, files: int, count: int, radius: 
     PAGE.write_text(
         f"""# Speed of the data room
 
-Written by `python -m benchmarks.data_speed all FOLDER --labels FOLDER/labels.csv --write`, one run. {started};
+Written by `python -m benchmarks.data_speed all FOLDER --labels FOLDER/labels.csv --write`, one run.
+{started};
 {machine["processor"]}, Python {machine["python"]}, commit {machine["commit"]}.
 No peer does the same three steps, so these are seconds, not ratios.
 
