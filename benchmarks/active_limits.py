@@ -52,8 +52,9 @@ Kept = tuple[str, str, Seen]
 def movements(sessions: Iterable[Kept]) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Largest movement of each kind in prompts of bona fide that asked for it, and in those that must not count.
 
-    The others are movements beside the one that was asked for (bona fide), and all of a flat picture. Blinks are taken
-    of pictures alone: people blink without being asked.
+    The others are movements beside the one that was asked for (bona fide), and all of a flat picture, but that it comes
+    closer when that is asked: any picture can be brought closer. Blinks are taken of pictures alone: people blink
+    without being asked.
     """
     asked: dict[str, list[float]] = {name: [] for name in NAMES.values()}
     others: dict[str, list[float]] = {name: [] for name in NAMES.values()}
@@ -66,9 +67,10 @@ def movements(sessions: Iterable[Kept]) -> tuple[dict[str, list[float]], dict[st
                 continue
             for action, name in NAMES.items():
                 most = float(amounts[action].max())
-                if kind == "bona_fide" and action is step.action:
+                bona_fide, wanted = kind == "bona_fide", action is step.action
+                if bona_fide and wanted:
                     asked[name].append(most)
-                elif kind == "flat" or action is not Action.BLINK:
+                elif not (wanted and action is Action.CLOSER) and not (bona_fide and action is Action.BLINK):
                     others[name].append(most)
     return asked, others
 
@@ -111,11 +113,17 @@ _COLOURS = ("red", "green", "blue", "yellow", "magenta", "cyan")
 
 
 def lights(sessions: Iterable[Kept], visible: float | None = None) -> dict[str, list[float]]:
-    """Spread of a face that no screen lights; correlation of the colours with lit faces, and of other colours."""
+    """Spread of a face that no screen lights; correlation of the colours with lit faces, and of other colours.
+
+    Sessions with too few frames of the face for the check are left out.
+    """
     found: dict[str, list[float]] = {"dark_spread": [], "lit_spread": [], "right": [], "wrong": []}
     check = FlashCheck()
     for name, kind, seen in sessions:
         if kind not in ("bona_fide", "dark"):
+            continue
+        shown_in = seen.track.between(seen.challenge.flashes[0].at_ms, seen.challenge.flashes[-1].until_ms)
+        if len(shown_in) < check.parameters.least_frames:
             continue
         spread, _, best = check.measure(seen.track, seen.challenge)
         found["dark_spread" if kind == "dark" else "lit_spread"].append(spread)
@@ -182,16 +190,16 @@ def fit(sessions: Sequence[Kept]) -> dict[str, dict[str, Limit]]:
     dark = lights(sessions)
     visible = _rounded(float(np.quantile(dark["dark_spread"], 0.99)))
     seen = lights(sessions, visible)
-    wrong, right = float(np.quantile(seen["wrong"], 0.99)), float(np.quantile(seen["right"], 0.01))
-    passes = _rounded(wrong)
+    passes = _rounded(float(np.quantile(seen["wrong"], 0.99)))
+    # so few people say little of the light in the field: what may be bona fide goes to review rather than out
+    fails = min(float(np.quantile(seen["right"], 0.01)), float(np.quantile(seen["wrong"], 0.5)), passes - 0.1)
     limits["flash"] = {
         "visible": _limit(visible, "above others", people, dark["lit_spread"], dark["dark_spread"]),
         "passes": _limit(passes, "above others", people, seen["right"], seen["wrong"]),
         "fails": _limit(
-            _rounded(min(right, passes - 0.1)), "below bona fide, at most passes - 0.1", people, seen["right"],
-            seen["wrong"],
+            _rounded(fails), "below bona fide and half of the others", people, seen["right"], seen["wrong"]
         ),
-    }  # fmt: skip
+    }
     # noise and times of a camera are assumptions of the maker: what they would set says nothing of cameras
     limits["injection"] = dict(measured_limits()["injection"])
     return limits

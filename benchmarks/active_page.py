@@ -176,7 +176,8 @@ def page(sets: Mapping[str, Sequence[Trial]], *, limits: dict[str, Any], checks:
         lines += [f"## {title}", "", *([wrapped(ON_HEADS)] if title == HEADS else [])]
         for name, text, rows in _parts(trials, checks):
             lines += [f"### {name}", "", wrapped(text), *rows, ""]
-    text = "`src/samebody/attacks/limits.json`: set on the other half of the people, unless the rule says otherwise."
+    set_on = "" if limits["made_by"].startswith("by hand") else "set on the other half of the people, "
+    text = f"`src/samebody/attacks/limits.json`: {set_on}by the rule of each row."
     lines += ["## Limits", "", wrapped(text), *limits_table(limits)]
     return "\n".join(lines).rstrip() + "\n"
 

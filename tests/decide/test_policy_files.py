@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samebody.config import Settings
-from samebody.decide import bundled_policies, check_policy, list_policies, load_policy
-from samebody.decide.errors import PolicyInvalidError, PolicyNotFoundError
+from samebody.decide import Policy, bundled_policies, check_policy, list_policies, load, load_policy, read_policy
+from samebody.decide.errors import Mistake, PolicyInvalidError, PolicyNotFoundError
 from samebody.decide.load import bundled_policies as _bundled
 from samebody.decide.load import parse_policy, policy_text
 from samebody.types import Decision
@@ -239,6 +239,27 @@ SCALARS = (
 TREES: st.SearchStrategy[Any] = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
 )
+
+
+def test_each_text_is_read_once_and_a_broken_one_is_refused_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counted(text: str) -> tuple[Policy | None, list[Mistake]]:
+        asked.append(text)
+        return parse_policy(text)
+
+    bundled = load_policy("default")
+    other = DEFAULT.replace(f"title: {bundled.title}", "title: Other")
+    monkeypatch.setattr(load, "parse_policy", counted)
+    read_policy.cache_clear()
+    for _ in range(3):
+        assert read_policy(DEFAULT, "p") == bundled
+        assert read_policy(other, "p").title == "Other"
+    assert asked == [DEFAULT, other]
+    for _ in range(2):
+        with pytest.raises(PolicyInvalidError):
+            read_policy("schema_version: 1", "p")
+    assert len(asked) == 4
 
 
 @settings(max_examples=60, deadline=None)

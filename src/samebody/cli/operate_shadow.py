@@ -43,8 +43,9 @@ def command(
 ) -> None:
     """Compare decisions of a candidate with the live ones; the figures go to the audit log, where promotions look."""
     from samebody.config import load_settings
+    from samebody.decide import read_policy
     from samebody.decide.load import policy_text
-    from samebody.operate.changes import live_record, parsed
+    from samebody.operate.changes import live_record
     from samebody.operate.shadow import record_shadow, shadow_model, shadow_policy, verifying
     from samebody.store.files import written
 
@@ -59,13 +60,13 @@ def command(
             text, _ = policy_text(candidate)
             with store.read() as tx:
                 found = shadow_policy(
-                    store, tx, tenant, parsed(text, str(candidate)), text, record, last=last, name=name
+                    store, tx, tenant, read_policy(text, str(candidate)), text, record, last=last, name=name
                 )
         else:
             from samebody.pipeline import Verifier
 
             assert model is not None
-            policy = parsed(live.text, name)
+            policy = read_policy(live.text, name)
             own, other = (Verifier(settings, embedder=each) for each in (record.id, model))
             found = shadow_model(
                 store, tenant, verifying(own, policy), verifying(other, policy), other.record,

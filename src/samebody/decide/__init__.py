@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from samebody.decide.engine import decide
-from samebody.decide.load import bundled_policies, check_policy, list_policies, load_policy
+from samebody.decide.load import bundled_policies, check_policy, list_policies, load_policy, read_policy
 from samebody.decide.policy import Policy
 from samebody.decide.serialise import verdict_from_dict, verdict_schema, verdict_to_dict
 
@@ -14,6 +14,7 @@ __all__ = [
     "decide",
     "list_policies",
     "load_policy",
+    "read_policy",
     "verdict_from_dict",
     "verdict_schema",
     "verdict_to_dict",

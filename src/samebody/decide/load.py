@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,20 @@ def load_policy(name_or_path: str | Path, settings: Settings | None = None) -> P
     if isinstance(name_or_path, str) and name_or_path in bundled_policies():
         return _load_bundled(name_or_path)
     text, origin = policy_text(name_or_path, settings)
-    return _parse_or_raise(text, str(name_or_path) if origin == "bundled" else origin)
+    return read_policy(text, str(name_or_path) if origin == "bundled" else origin)
+
+
+@lru_cache(maxsize=256)
+def read_policy(text: str, name: str) -> Policy:
+    """The policy in ``text``, called ``name`` in errors. The last 256 are kept: a policy does not change.
+
+    Raises:
+        PolicyInvalidError: with every mistake, when it has any.
+    """
+    policy, mistakes = parse_policy(text)
+    if policy is None:
+        raise PolicyInvalidError(name, mistakes)
+    return policy
 
 
 def check_policy(path: str | Path) -> list[Mistake]:
@@ -230,16 +243,9 @@ def _put(data: Any, where: Place, value: Any) -> None:
         data[str(where[-1])] = value
 
 
-def _parse_or_raise(text: str, name: str) -> Policy:
-    policy, mistakes = parse_policy(text)
-    if policy is None:
-        raise PolicyInvalidError(name, mistakes)
-    return policy
-
-
 @cache
 def _load_bundled(name: str) -> Policy:
-    return _parse_or_raise(_bundled_text(name), name)
+    return read_policy(_bundled_text(name), name)
 
 
 def _bundled_text(name: str) -> str:

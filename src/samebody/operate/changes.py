@@ -16,9 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from samebody.config import Settings
-from samebody.decide import Policy
-from samebody.decide.errors import PolicyInvalidError
-from samebody.decide.load import parse_policy
+from samebody.decide import Policy, read_policy
 from samebody.errors import NotMeasuredError, UsageError
 from samebody.models import ModelRecord, catalogue, weights_path
 from samebody.operate.errors import GuardRailError, NothingToDoError
@@ -34,18 +32,6 @@ LONGEST_REASON = 200
 """Characters of a reason, as the table of model changes keeps it."""
 LAST = 1000
 """Newest verdicts that a policy is tried on, unless told otherwise."""
-
-
-def parsed(text: str, name: str) -> Policy:
-    """The policy in ``text``.
-
-    Raises:
-        PolicyInvalidError: with every mistake.
-    """
-    policy, mistakes = parse_policy(text)
-    if policy is None:
-        raise PolicyInvalidError(name, mistakes)
-    return policy
 
 
 def live_record(store: Store, tx: Session, tenant: str, settings: Settings) -> ModelRecord:
@@ -81,7 +67,7 @@ def try_policy(
         PolicyInvalidError, NotMeasuredError: it cannot serve.
         NotFoundError: there is no such policy.
     """
-    policy = parsed(text, policy_id)
+    policy = read_policy(text, policy_id)
     with store.read() as tx:
         live = store.policies.get(tx, tenant, policy_id)
         record = live_record(store, tx, tenant, settings)
@@ -111,7 +97,7 @@ def add_policy(
         PolicyInvalidError, NotMeasuredError: it cannot serve.
         ExistsError: there is one of that name; see :func:`promote_policy`.
     """
-    policy = parsed(text, policy_id)
+    policy = read_policy(text, policy_id)
     with store.write() as tx:
         require_points(live_record(store, tx, tenant, settings), [policy])
         if tx.scalar(select(PolicyRow.version).filter_by(tenant=tenant, id=policy_id).limit(1)) is not None:
@@ -199,7 +185,7 @@ def rollback_policy(store: Store, tenant: str, policy_id: str, *, actor: str, to
             found = store.policies.get(tx, tenant, policy_id, to)
             if found.sha256 == live.sha256:
                 raise NothingToDoError(f"version {to} has the text that is live.")
-        parsed(found.text, policy_id)
+        read_policy(found.text, policy_id)
         row = store.policies.put(tx, tenant, policy_id, found.text, actor=actor, retention=found.retention)
         store.audit.append(
             tx, tenant, actor, "policy.rolled_back", "policy", policy_id,
@@ -240,7 +226,7 @@ def promote_model(
         if (live.model_id, live.sha256) == (model_id, record.run_sha256) if live else model_id == settings.embedder:
             raise NothingToDoError(f"{model_id} is live already.")
         policies = {row.id: row for row in tx.scalars(_versions(tenant))}
-        require_points(record, [parsed(row.text, row.id) for row in policies.values()])
+        require_points(record, [read_policy(row.text, row.id) for row in policies.values()])
         figures = last_shadow(tx, tenant, record, store.clock() - timedelta(days=limits.days))
         if figures is None:
             broken = [f"no comparison of the last {limits.days} days stands in the audit log"]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 
 from sqlalchemy.orm import Session
 
 from samebody.config import Settings
-from samebody.decide import Policy
-from samebody.decide.errors import PolicyInvalidError
-from samebody.decide.load import parse_policy
+from samebody.decide import Policy, read_policy
 from samebody.errors import InputError
 from samebody.jobs.queue import Claim
 from samebody.pipeline import Verifier
@@ -33,16 +30,7 @@ def policy_of(row: PolicyRow) -> Policy:
     Raises:
         PolicyInvalidError: this release does not understand it.
     """
-    return _parsed(row.text, row.id)
-
-
-@lru_cache(maxsize=256)
-def _parsed(text: str, name: str) -> Policy:
-    # a policy never changes, and reading one takes longer than all else that a small request does
-    policy, mistakes = parse_policy(text)
-    if policy is None:
-        raise PolicyInvalidError(name, mistakes)
-    return policy
+    return read_policy(row.text, row.id)
 
 
 def case_policy(store: Store, tx: Session, tenant: str, case_id: str) -> tuple[PolicyRow, Policy]:
