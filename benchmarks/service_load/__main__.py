@@ -1,6 +1,6 @@
 """Command line: ``python -m benchmarks.service_load [throughput overhead overload slow] [--quick] [--write FOLDER]``.
 
-The whole takes less than eight minutes on two quiet cores. Without ``--write`` the page is printed and nothing is kept;
+The whole takes about ten minutes on two quiet cores. Without ``--write`` the page is printed and nothing is kept;
 ``--write docs/results`` rewrites ``service-load.md`` and ``service-load.json`` (with all four parts only).
 """
 
