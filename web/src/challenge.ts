@@ -1,6 +1,6 @@
 /** Active liveness: explained and warned of first, then done by a clock, sent, and once more where that helps. */
 
-import { type Asked, type CaptureSession, type Frame, Problem, type Standing } from "./api";
+import { type Asked, type CaptureSession, type Device, type Frame, Problem, type Standing } from "./api";
 import { Camera } from "./camera";
 import { type FaceFinder, LOOK } from "./faces";
 import { adviceForSelfie } from "./guide";
@@ -83,7 +83,9 @@ export async function doChallenge(
         why = "faceLost";
         continue;
       }
-      why = await answered(session, asked, taken.frames, camera, colours);
+      const device = { ...camera.says(), colours };
+      camera.close(); // not needed while the frames are sent
+      why = await answered(session, asked, taken.frames, device);
       if (!why) return;
     } finally {
       camera.close();
@@ -159,6 +161,7 @@ async function drawn(session: CaptureSession): Promise<Asked | null> {
       return await session.draw();
     } catch (error) {
       if (error instanceof Problem && error.status === 409) return null;
+      if (error instanceof Problem && error.status === 401) throw error; // the link has ended: the camera is let go
       await new Promise<void>((again) => trouble(error, again));
     }
   }
@@ -281,12 +284,11 @@ async function answered(
   session: CaptureSession,
   asked: Asked,
   frames: Frame[],
-  camera: Camera,
-  colours: boolean,
+  device: Device,
 ): Promise<Key | null> {
   for (;;) {
     try {
-      const kept = await session.answer(asked.challenge, frames, { ...camera.says(), colours });
+      const kept = await session.answer(asked.challenge, frames, device);
       const doubt = kept.draws_left > 0 ? kept.doubts[0] : undefined;
       if (!doubt) return null;
       return doubt.code === "attacks.timing_sparse" ? "tooFew" : "tooShort";
