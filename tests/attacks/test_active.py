@@ -14,7 +14,7 @@ from benchmarks.active_quick import projected
 from samebody.attacks.active import InvalidRecordingError, Recording, read_recording
 from samebody.attacks.active_identity import identity_finding
 from samebody.attacks.active_pose import PoseCheck
-from samebody.attacks.active_track import Track, linear, observe
+from samebody.attacks.active_track import Track, observe
 from samebody.attacks.challenge import COLOURS, Challenge
 from samebody.attacks.flash import FlashCheck, correlation
 from samebody.attacks.parallax import ParallaxCheck, plane_residual
@@ -45,9 +45,18 @@ def all_outcomes(track: Track, challenge: Challenge) -> dict[str, Outcome]:
 
 @settings(max_examples=25, deadline=None)
 @given(SEEDS)
-def test_a_person_who_follows_passes_all(seed: int) -> None:
+def test_a_person_who_follows_is_never_refused(seed: int) -> None:
     challenge = drawn(seed)
-    assert set(all_outcomes(perform(challenge, seed=seed), challenge).values()) == {Outcome.PASS}
+    outcomes = all_outcomes(perform(challenge, seed=seed), challenge)
+    # `solid` is the 5 % quantile of bona fide, so that one head in twenty is not told from a plane
+    assert outcomes.pop("parallax") in (Outcome.PASS, Outcome.UNSURE)
+    assert set(outcomes.values()) == {Outcome.PASS}
+
+
+def test_nine_of_ten_people_who_follow_pass_all() -> None:
+    challenges = [drawn(seed) for seed in range(40)]
+    outcomes = [all_outcomes(perform(each, seed=seed), each) for seed, each in enumerate(challenges)]
+    assert sum(set(each.values()) == {Outcome.PASS} for each in outcomes) >= 36
 
 
 @settings(max_examples=25, deadline=None)
@@ -167,10 +176,6 @@ def test_correlation_is_numpys(seed: int) -> None:
     centred = [(each - each.mean(axis=0)).ravel() for each in (one, two)]
     assert correlation(one, two) == pytest.approx(float(np.corrcoef(*centred)[0, 1]), abs=1e-9)
     assert correlation(one, one) == pytest.approx(1) and correlation(one, np.zeros_like(one)) == 0
-
-
-def test_linear_light_is_that_of_the_standard() -> None:
-    assert linear(np.array([0, 10, 188, 255], np.uint8)) == pytest.approx([0, 0.003035, 0.502886, 1], abs=1e-5)
 
 
 # ---------------------------------------------------------------------------------------------- identity, recordings

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from samebody.capture.srgb import linear
 from samebody.face import FaceAnalyser
 from samebody.face.pose import POSE_POINTS
 from samebody.face.results import FaceDetection, FaceMesh
@@ -128,19 +129,13 @@ def _follow(mesh: FaceMesh) -> FaceDetection:
     return FaceDetection(box, marks, mesh.presence)
 
 
-def linear(pixels: NDArray[np.uint8]) -> Floats:
-    """(..., 3) uint8 sRGB as linear light 0-1 (IEC 61966-2-1)."""
-    value = pixels.astype(np.float64) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
 def _inside(pixels: Pixels, mesh: FaceMesh) -> Floats:
     mask = np.zeros(pixels.shape[:2], np.uint8)
     outline = mesh.points[list(FACE_OVAL), :2]
     inner = outline.mean(axis=0) + 0.8 * (outline - outline.mean(axis=0))
     cv2.fillConvexPoly(mask, inner.round().astype(np.int32), 255)
     chosen = pixels[mask > 0]
-    return linear(chosen).mean(axis=0) if len(chosen) else np.full(3, np.nan)
+    return linear(chosen / 255).mean(axis=0) if len(chosen) else np.full(3, np.nan)
 
 
 def _around(pixels: Pixels, mesh: FaceMesh | None) -> Floats:
@@ -151,5 +146,5 @@ def _around(pixels: Pixels, mesh: FaceMesh | None) -> Floats:
     if mesh is not None:
         low, high = float(mesh.points[:, 0].min()), float(mesh.points[:, 0].max())
         kept = [part for part, free in ((left, low > width / 6), (right, high < width * 5 / 6)) if free]
-    values = [linear(part[::4, ::4].reshape(-1, 3)) for part in kept if part.size]
+    values = [linear(part[::4, ::4].reshape(-1, 3) / 255) for part in kept if part.size]
     return np.concatenate(values).mean(axis=0) if values else np.full(3, np.nan)

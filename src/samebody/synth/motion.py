@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
+from samebody.capture.srgb import encoded, linear
 from samebody.synth.attacks.mesh import LEFT_EYE, OVAL, RIGHT_EYE
 from samebody.types import Pixels
 
@@ -231,10 +232,9 @@ def screen_light(
         colour: sRGB of the screen, 0-255.
         strength: light of a white screen on the face over the light that was there.
     """
-    light = 1 + strength * nearness[..., None] * _linear(np.array(colour))
-    shown = np.clip(_linear(pixels) * light, 0, 1)
-    encoded = np.where(shown <= 0.0031308, 12.92 * shown, 1.055 * shown ** (1 / 2.4) - 0.055)
-    return np.asarray(np.round(255 * encoded), np.uint8)
+    light = 1 + strength * nearness[..., None] * linear(np.asarray(colour, np.float32) / 255)
+    shown = np.clip(linear(pixels.astype(np.float32) / 255) * light, 0, 1)
+    return np.asarray(np.round(255 * encoded(shown)), np.uint8)
 
 
 def framed(pixels: Pixels, points: Points, width: int, height: int, share: float = 0.42) -> tuple[Pixels, Points]:
@@ -259,12 +259,6 @@ def framed(pixels: Pixels, points: Points, width: int, height: int, share: float
     moved = points * scale
     moved[:, :2] += move
     return np.asarray(cut, np.uint8), moved
-
-
-def _linear(encoded: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Linear light 0-1 of sRGB values 0-255 (IEC 61966-2-1)."""
-    value = encoded.astype(np.float32) / 255
-    return np.asarray(np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4), np.float32)
 
 
 def _affines(source: Points, target: Points) -> Points:

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from samebody.capture.srgb import encoded, linear
 from samebody.errors import InputError, UsageError
 from samebody.face import FaceDetection
 from samebody.face.geometry import corner_to_index, turned
@@ -157,18 +158,6 @@ def _low_light(pixels: Pixels, face: FaceDetection, strength: float, rng: np.ran
     electrons = FULL_WELL * strength * _LINEAR[pixels]
     read = rng.poisson(electrons) + READ_NOISE * rng.standard_normal(pixels.shape)
     return _rounded(255 * encoded(np.clip(read / FULL_WELL, 0, 1)))
-
-
-def linear(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """sRGB values in 0-1 as linear light in 0-1 (IEC 61966-2-1)."""
-    values = np.asarray(values, dtype=np.float64)
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-
-
-def encoded(light: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Linear light in 0-1 as sRGB values in 0-1 (IEC 61966-2-1)."""
-    light = np.asarray(light, dtype=np.float64)
-    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055)
 
 
 _LINEAR = linear(np.arange(256) / 255)

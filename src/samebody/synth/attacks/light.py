@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from samebody.capture.srgb import encoded, linear
 from samebody.types import Pixels
 
 Light = NDArray[np.float32]
@@ -26,15 +27,13 @@ _ENCODE_STEPS = 1 << 16
 
 @lru_cache(maxsize=1)
 def _decode_table() -> NDArray[np.float32]:
-    values = np.arange(256) / 255.0
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return linear(np.arange(256) / 255.0).astype(np.float32)
 
 
 @lru_cache(maxsize=1)
 def _encode_table() -> NDArray[np.float32]:
     light = np.arange(_ENCODE_STEPS) / (_ENCODE_STEPS - 1)
-    shown = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.asarray(255 * shown, np.float32)
+    return np.asarray(255 * encoded(light), np.float32)
 
 
 def to_light(pixels: Pixels) -> Light:
