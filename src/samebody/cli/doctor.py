@@ -169,7 +169,8 @@ def _store(opening: Callable[[], Store]) -> Iterator[Line]:
             store.blobs.put(name, b"x")
             same = store.blobs.get(name) == b"x"
             store.blobs.delete(name)
-            yield "sealed files", "ok" if same else "fault", "can be written, read and deleted" if same else "change"
+            said = "can be written, read and deleted" if same else "what was written is not what is read back"
+            yield "sealed files", "ok" if same else "fault", said
         except SamebodyError as error:
             yield "sealed files", "fault", str(error)
         if getattr(store.blobs, "keeps_versions", False):

@@ -21,7 +21,7 @@ from samebody.errors import ConfigError, ResourceError, SamebodyError
 from samebody.measure import binomial_interval
 from samebody.models import ModelRecord
 from samebody.operate.errors import NothingToDoError
-from samebody.pipeline import Verifier
+from samebody.pipeline import Verifier, pictures_for
 from samebody.pipeline.replay import replay
 from samebody.store.consent import PURPOSES
 from samebody.store.errors import ConsentMissingError, InvalidValueError
@@ -212,18 +212,14 @@ def verifying(verifier: Verifier, policy: Policy) -> Decide:
 
     It raises what :meth:`samebody.pipeline.Verifier.verify` does, and NothingToDoError where a sample is lacking.
     """
-    other = "document" if policy.needs_document else "reference"
-    role = "document_front" if policy.needs_document else "reference"
+    other = "document_front" if policy.needs_document else "reference"
 
     def decided(samples: Mapping[str, bytes]) -> str:
-        lacking = [name for name in ("selfie", role) if name not in samples]
+        lacking = [name for name in ("selfie", other) if name not in samples]
         if lacking:
             raise NothingToDoError(f"the case has no {lacking[0]}.")
-        if other == "document":
-            case = verifier.verify(selfie=samples["selfie"], document=samples[role], policy=policy)
-        else:
-            case = verifier.verify(selfie=samples["selfie"], reference=samples[role], policy=policy)
-        return case.decision.value
+        given = pictures_for(policy, samples["selfie"], samples[other])
+        return verifier.verify(**given, policy=policy).decision.value
 
     return decided
 

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 from threadpoolctl import ThreadpoolController
 
@@ -41,6 +41,21 @@ from samebody.types import Decision, Evidence, Finding, Image, Outcome, Pixels, 
 FURTHER = "selfie.further"
 Further = Callable[[FaceAnalyser, FaceAnalysis], Sequence[Finding]]
 ImageInput = bytes | bytearray | Path | str | Pixels | Image
+
+
+class Pictures(TypedDict):
+    """The two pictures of a case, as :meth:`Verifier.verify` takes them."""
+
+    selfie: ImageInput
+    document: NotRequired[ImageInput]
+    reference: NotRequired[ImageInput]
+
+
+def pictures_for(policy: Policy, selfie: ImageInput, other: ImageInput) -> Pictures:
+    """``other`` is the document, or the reference where the policy asks for none."""
+    if policy.needs_document:
+        return {"selfie": selfie, "document": other}
+    return {"selfie": selfie, "reference": other}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -34,7 +34,8 @@ from samebody.service.state import Service
 from samebody.store.store import Store
 
 API_VERSION = "1.0"
-_PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {"schema": Problem.model_json_schema()}}}
+_SCHEMAS = "#/components/schemas/"
+_PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, **_PROBLEM}
     for status, text in (
@@ -53,10 +54,20 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
+class _Application(FastAPI):
+    """Problems are described once, not with every answer of every route."""
+
+    def openapi(self) -> dict[str, Any]:
+        found = super().openapi()
+        schema = Problem.model_json_schema(ref_template=_SCHEMAS + "{model}")
+        found["components"]["schemas"] |= {**schema.pop("$defs", {}), "Problem": schema}
+        return found
+
+
 def create_app(store: Store, settings: ServiceSettings | None = None, runtime: Settings | None = None) -> FastAPI:
     """The application around an open store; whoever opened the store closes it."""
     service = Service(store, settings or ServiceSettings(), runtime or load_settings())
-    app = FastAPI(
+    app = _Application(
         title="samebody",
         version=API_VERSION,
         summary="Is this the same, real, unique person, and does the document belong to them?",

@@ -77,11 +77,11 @@ class Evidence:
             for each in mine:
                 earlier = self.store.vault.with_same_hash(tx, self.tenant, each.id)
                 same += any(other not in case for other in earlier)
+            all_of_case = {
+                each.id for found in case if found for each in self.store.vault.of_case(tx, self.tenant, found)
+            }
             for role in {each.role for each in mine}:
                 own_ids = {each.id for each in mine if each.role == role}
-                all_of_case = {
-                    each.id for found in case if found for each in self.store.vault.of_case(tx, self.tenant, found)
-                }
                 hashes = list(
                     itertools.islice(self.store.vault.perceptual_hashes(tx, self.tenant, role), MOST_COMPARED)
                 )

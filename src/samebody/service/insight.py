@@ -24,7 +24,7 @@ from samebody.explain.saliency import Saliency
 from samebody.face import FaceAnalyser, FaceAnalysis
 from samebody.jobs.tasks import FAILED, RUNNING, WAITING, Task, Tasks
 from samebody.models import ModelRecord
-from samebody.pipeline import Verifier
+from samebody.pipeline import Verifier, pictures_for
 from samebody.pipeline.explained import seen_on
 from samebody.service.lookalikes import similar_cases
 from samebody.service.work import SELFIE, case_policy, needed_roles
@@ -119,8 +119,7 @@ class Insight:
             session = store.sessions.get(tx, tenant, task.input["session"])
             _, policy = case_policy(store, tx, tenant, session.case_id)
         selfie, other = (self._sample(task, session.case_id, role) for role in needed_roles(policy))
-        given = {"document" if policy.needs_document else "reference": other}
-        case = verifier.verify(selfie=selfie, policy=policy, depth="mrz", **given)  # type: ignore[arg-type]
+        case = verifier.verify(**pictures_for(policy, selfie, other), policy=policy, depth="mrz")
         second = "document" if policy.needs_document else "reference"
         faces = [_face(case.trace[f"{name}.face"], verifier.faces, name) for name in (SELFIE, second)]
         pair = embedder_pair(verifier.record, faces[0].pixels, faces[1].pixels, self._settings, threads=1)

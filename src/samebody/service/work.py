@@ -10,7 +10,7 @@ from samebody.config import Settings
 from samebody.decide import Policy, read_policy
 from samebody.errors import InputError
 from samebody.jobs.queue import Claim
-from samebody.pipeline import Verifier
+from samebody.pipeline import Verifier, pictures_for
 from samebody.service.evidence import Evidence
 from samebody.store.errors import NotFoundError
 from samebody.store.live_models import FACE_EMBEDDER, LiveModel
@@ -79,14 +79,12 @@ class VerifySession:
         if lacking:
             raise NotFoundError(f"the session was submitted without {', '.join(lacking)}.")
         selfie, other = (store.vault.read(claim.tenant, newest[role]) for role in needed_roles(policy))
-        given = {"document" if policy.needs_document else "reference": other}
         try:
             case = self._verifier(live).verify(
-                selfie=selfie,
+                **pictures_for(policy, selfie, other),
                 policy=policy,
                 case_id=claim.case_id,
                 further=Evidence(store, claim.tenant, claim.session_id, claim.attempt, policy, media),
-                **given,  # type: ignore[arg-type]
             )
         except InputError as error:  # pictures are decoded when they are taken in; another release may be stricter
             return Conclusion("retry", row.id, row.version, row.sha256, body={"unreadable": error.code})

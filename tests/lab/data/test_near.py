@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from samebody.lab.data import perceptual
+from samebody.capture import perceptual
+from samebody.capture.perceptual import RADIUS, distance, from_hex, pack, perceptual_hash, to_hex, unpack
 from samebody.lab.data.near import BANDS, MAX_RADIUS, _flips, connected, near_between, near_pairs
-from samebody.lab.data.perceptual import RADIUS, distance, from_hex, pack, perceptual_hash, to_hex, turned, unpack
+from samebody.lab.data.perceptual import turned
 from tests.lab.data.pictures import encoded, picture
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from samebody.capture.perceptual import Hashes, from_hex
 from samebody.lab.data.data_set import DataSet, Version
 from samebody.lab.data.faces import FaceFacts, Progress, SampleFaces
 from samebody.lab.data.facts import MISSING, PIXELS, FactStore, PixelFacts, pixel_facts
 from samebody.lab.data.manifest import PARTS, Manifest, text
-from samebody.lab.data.perceptual import Hashes, from_hex
 
 PREFIX = "clean."
 """What the reasons of cleaning begin with; a new cleaning replaces them and leaves all others."""

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from samebody.capture.perceptual import RADIUS, luminance
 from samebody.lab.data.clean import hashes_of, quarantined
 from samebody.lab.data.data_set import DataSet, Version
 from samebody.lab.data.faces import Templates
 from samebody.lab.data.facts import load_sample
 from samebody.lab.data.manifest import Manifest, text
 from samebody.lab.data.near import MAX_RADIUS, connected, near_between, near_pairs
-from samebody.lab.data.perceptual import RADIUS, luminance, turned
+from samebody.lab.data.perceptual import turned
 
 Kind = Literal["exact", "perceptual", "turned", "near", "embedding"]
 

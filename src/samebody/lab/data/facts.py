@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samebody.capture import decode_image
+from samebody.capture import decode_image, perceptual
 from samebody.config import Limits
 from samebody.errors import InputError
-from samebody.lab.data import perceptual
 from samebody.lab.data.files import write_bytes
 from samebody.lab.data.jpeg_scan import scan_fault
 from samebody.lab.evaluate.grey_maps import read_grey_map

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from samebody.capture.perceptual import BITS, WORDS, Hashes
 from samebody.kernels.compiling import compiled
-from samebody.lab.data.perceptual import BITS, WORDS, Hashes
 from samebody.measure.all_pairs import usable_cores
 
 BRUTE = 20_000

@@ -1,5 +1,4 @@
-"""Perceptual hashes of mirrored and turned pictures, from the hash alone; the hash is that of
-:mod:`samebody.capture.perceptual`."""
+"""Perceptual hashes (:mod:`samebody.capture.perceptual`) of mirrored and turned pictures, from the hash alone."""
 
 from __future__ import annotations
 
@@ -8,44 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from samebody.capture.perceptual import (
-    BITS,
-    FLAT,
-    LOW,
-    RADIUS,
-    REC709,
-    SIDE,
-    WORDS,
-    Hashes,
-    distance,
-    from_hex,
-    hash_of,
-    luminance,
-    pack,
-    perceptual_hash,
-    to_hex,
-    unpack,
-)
-
-__all__ = [
-    "BITS",
-    "FLAT",
-    "LOW",
-    "RADIUS",
-    "REC709",
-    "SIDE",
-    "WORDS",
-    "Hashes",
-    "distance",
-    "from_hex",
-    "hash_of",
-    "luminance",
-    "pack",
-    "perceptual_hash",
-    "to_hex",
-    "turned",
-    "unpack",
-]
+from samebody.capture.perceptual import LOW, Hashes, pack, unpack
 
 
 @cache

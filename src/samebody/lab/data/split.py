@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from samebody.capture.perceptual import RADIUS
 from samebody.lab.data.clean import hashes_of
 from samebody.lab.data.data_set import DataSet, Version
 from samebody.lab.data.errors import LeakageError, SplitError
 from samebody.lab.data.manifest import Manifest
 from samebody.lab.data.near import connected, near_pairs
-from samebody.lab.data.perceptual import RADIUS
 
 SHOWN = 50
 """Leaks of a kind spelled out; the rest is counted."""

@@ -66,10 +66,15 @@ class Draft:
 @router.get("/policies")
 def policies(request: Request, visitor: Annotated[Visitor, needs("policies:read")]) -> Response:
     """The newest version of every policy."""
-    with service_of(request).store.read() as tx:
-        query = select(PolicyRow).filter_by(tenant=visitor.caller.tenant).order_by(PolicyRow.id, PolicyRow.version)
-        newest = {row.id: row for row in tx.scalars(query)}
-        return page("policies.html", visitor, policies=list(newest.values()), error="", name="")
+    newest = _newest(service_of(request), visitor.caller.tenant)
+    return page("policies.html", visitor, policies=list(newest.values()), error="", name="")
+
+
+def _newest(service: Service, tenant: str) -> dict[str, PolicyRow]:
+    """The newest version of every policy of a tenant, by name."""
+    with service.store.read() as tx:
+        query = select(PolicyRow).filter_by(tenant=tenant).order_by(PolicyRow.id, PolicyRow.version)
+        return {row.id: row for row in tx.scalars(query)}
 
 
 @router.post("/policies")
@@ -81,9 +86,7 @@ def copy_policy(
 ) -> Response:
     """A new policy with the text of another one, to be changed from there."""
     service, tenant = service_of(request), visitor.caller.tenant
-    with service.store.read() as tx:
-        query = select(PolicyRow).filter_by(tenant=tenant).order_by(PolicyRow.id, PolicyRow.version)
-        newest = {row.id: row for row in tx.scalars(query)}
+    newest = _newest(service, tenant)
     error = "there is a policy of that name already." if name in newest else ""
     if source not in newest:
         raise NotFoundError("there is no such policy.")
