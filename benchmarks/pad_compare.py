@@ -16,14 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.pad_scores import second_pictures
+from benchmarks.pad_scores import drawn_again, odds_of, pairs_in, second_pictures
 from samebody.attacks.pad import PLACES
 from samebody.lab.train.pad import PRESENTED, scores_of
 from samebody.lab.train.pad_data import PadSource
-from samebody.lab.train.pad_files import read_shard
 from samebody.lab.train.pad_sources import SourceFaces
 from samebody.lab.train.run import open_run
-from samebody.measure.bootstrap import draw_weights
 from samebody.synth.attacks.shortcuts import area
 
 REPLICATES = 400
@@ -38,7 +36,7 @@ def held_rows(cache: Path) -> list[dict[str, Any]]:
     places = sorted(cache.glob("pairs-*/held"))
     if len(places) != 1:
         raise SystemExit(f"{cache} holds {len(places)} sets of held-back pairs, one is needed")
-    return [row for number in range(len(list(places[0].glob("*.jsonl")))) for row in read_shard(places[0], number)]
+    return pairs_in(places[0])
 
 
 def difference(
@@ -46,13 +44,10 @@ def difference(
 ) -> tuple[float, float, float, float, float]:
     """AUC of both, their difference and its 95 % interval, from drawing people again, the same for both."""
     values = [1 - area(scores, 1.0 - label) for scores in (before, after)]
-    names, numbers = np.unique(person, return_inverse=True)
-    draws = []
-    columns = (column for weights in draw_weights(len(names), REPLICATES, 7) for column in np.atleast_2d(weights.T))
-    for column in columns:
-        again = np.repeat(np.arange(len(label)), column[numbers].astype(int))
-        if 0 < label[again].sum() < len(again):
-            draws.append(area(before[again], 1.0 - label[again]) - area(after[again], 1.0 - label[again]))
+    draws = [
+        area(before[again], 1.0 - label[again]) - area(after[again], 1.0 - label[again])
+        for again in drawn_again(person, label, REPLICATES)
+    ]
     low, high = np.quantile(draws, [0.025, 0.975])
     return float(values[0]), float(values[1]), float(values[1] - values[0]), float(low), float(high)
 
@@ -79,9 +74,7 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- |")
     sources = []
     for cache in chosen.cache:
-        source = PadSource(
-            [{**row, "person": str(row["source"])} for row in held_rows(cache)], runs[0].task.parameters.views
-        )
+        source = PadSource(held_rows(cache), runs[0].task.parameters.views)
         sources.append(source)
         scores = [scores_of(run.network, source, np.arange(len(source)), reaches) for run in runs]
         label, species, person = (source.columns[name] for name in ("label", "species", "subject"))
@@ -95,18 +88,12 @@ def main() -> None:
 
 def second_lines(runs: list[Any], source: PadSource, data: Path, cache: Path) -> list[str]:
     """Rows of the second maker's pictures."""
-    from samebody.attacks.crops import views
-
     with np.load(next(iter(sorted(cache.glob("faces-*.npz"))))) as held:
         faces = SourceFaces(held["files"], held["boxes"], held["points"])
     scores: list[dict[str, NDArray[np.float64]]] = [{}, {}]
     for name, pictures in second_pictures(source, data, faces, 120).items():
-        seen = np.stack([views(pixels, box, 112, PLACES) for pixels, box in pictures])
-        flat = torch.from_numpy(seen.reshape(-1, *seen.shape[2:])).permute(0, 3, 1, 2).float()
         for run, found in zip(runs, scores, strict=True):
-            with torch.no_grad():
-                logits = run.network(flat)["logits"]
-            found[name] = (logits[:, 1] - logits[:, 0]).reshape(len(seen), -1).mean(1).double().numpy()
+            found[name] = odds_of(run.network, pictures, run.task.parameters.views.side)
     lines = []
     for name in ("print", "screen_replay"):
         both = [np.r_[found["bona fide"], found[name]] for found in scores]

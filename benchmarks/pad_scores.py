@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from benchmarks import pad_minifasnet, pad_second
+from samebody.attacks.crops import views
+from samebody.attacks.pad import PLACES
 from samebody.lab.train.pad import scores_of
 from samebody.lab.train.pad_data import PadSource
 from samebody.lab.train.pad_files import read_shard
@@ -71,13 +74,16 @@ def held_source(run: Path, cache: Path) -> tuple[Any, PadSource]:
     """
     opened = open_run(run)
     place = cache / str(opened.record["data"]["identity"]["pairs"]) / "held"
-    numbers = sorted(int(path.stem) for path in place.glob("*.jsonl"))
-    rows = [row for number in numbers for row in read_shard(place, number)]
+    rows = pairs_in(place)
     if not rows:
         raise SystemExit(f"{place} holds no pairs: run `samebody train pad` with the same --cache first")
-    for row in rows:
-        row["person"] = str(row["source"])
     return opened, PadSource(rows, opened.task.parameters.views)
+
+
+def pairs_in(place: Path) -> list[dict[str, Any]]:
+    """Rows of the pairs in a folder of shards, each with its person."""
+    numbers = sorted(int(path.stem) for path in place.glob("*.jsonl"))
+    return [{**row, "person": str(row["source"])} for number in numbers for row in read_shard(place, number)]
 
 
 def scored(source: PadSource, scores: NDArray[np.float64]) -> Scored:
@@ -109,6 +115,15 @@ def baseline_scores(source: PadSource, weights: Path, to: Path) -> Scored:
     return Scored.load(to)
 
 
+def odds_of(network: nn.Module, pictures: Iterable[tuple[Pixels, Box]], side: int) -> NDArray[np.float64]:
+    """(n,) mean log odds of bona fide of pictures with their face boxes, over the views that are taken at run time."""
+    seen = np.stack([views(pixels, box, side, PLACES) for pixels, box in pictures])
+    flat = torch.from_numpy(seen.reshape(-1, *seen.shape[2:])).permute(0, 3, 1, 2).float()
+    with torch.no_grad():
+        logits = torch.cat([network(part)["logits"] for part in flat.split(128)])
+    return np.asarray((logits[:, 1] - logits[:, 0]).reshape(len(seen), -1).mean(1).double().numpy())
+
+
 def second_pictures(source: PadSource, data: Path, faces: Any, count: int) -> Mapping[str, list[tuple[Pixels, Box]]]:
     """Pictures of the second maker from people who were held back, with the face boxes."""
     numbers = sorted({int(row["source"]) for row in source.rows})[:count]
@@ -129,15 +144,19 @@ def auc(found: Scored, attack: NDArray[np.bool_], fair: NDArray[np.bool_]) -> tu
     rows = attack | fair
     scores, label, person = found.scores[rows], found.label[rows], found.person[rows]
     value = 1 - area(scores, 1.0 - label)
-    names, numbers = np.unique(person, return_inverse=True)
-    draws = []
-    for weights in draw_weights(len(names), 200, 7):
-        for column in np.atleast_2d(weights.T):
-            again = np.repeat(np.arange(len(scores)), column[numbers].astype(int))
-            if 0 < label[again].sum() < len(again):
-                draws.append(1 - area(scores[again], 1.0 - label[again]))
+    draws = [1 - area(scores[again], 1.0 - label[again]) for again in drawn_again(person, label, 200)]
     low, high = np.quantile(draws, [0.025, 0.975])
     return float(value), float(low), float(high)
+
+
+def drawn_again(person: NDArray[Any], label: NDArray[np.int64], replicates: int) -> Iterator[NDArray[np.intp]]:
+    """Rows of ``replicates`` samples of the people, drawn with replacement; those without both labels are left out."""
+    names, numbers = np.unique(person, return_inverse=True)
+    for weights in draw_weights(len(names), replicates, 7):
+        for column in np.atleast_2d(weights.T):
+            again = np.repeat(np.arange(len(label)), column[numbers].astype(int))
+            if 0 < label[again].sum() < len(again):
+                yield again
 
 
 def rates_at(found: Scored, threshold: float) -> PadRates:

@@ -15,11 +15,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from benchmarks.pad_compare import held_rows
-from samebody.attacks.crops import views
-from samebody.attacks.pad import PLACES
+from benchmarks.pad_scores import odds_of
 from samebody.lab.train.pad import PRESENTED
 from samebody.lab.train.pad_data import PadSource
 from samebody.lab.train.run import open_run
@@ -48,21 +46,15 @@ def main() -> None:
     run = open_run(chosen.run)
     side = run.task.parameters.views.side
     rows = [row for row in held_rows(chosen.cache) if row["species"] in PRESENTED and row["framing"] == "tight"]
-    source = PadSource([{**row, "person": str(row["source"])} for row in rows], run.task.parameters.views)
-
-    @torch.no_grad()
-    def odds(pictures: list[Pixels], boxes: list[Box]) -> NDArray[np.float64]:
-        seen = np.stack([views(pixels, box, side, PLACES) for pixels, box in zip(pictures, boxes, strict=True)])
-        flat = torch.from_numpy(seen.reshape(-1, *seen.shape[2:])).permute(0, 3, 1, 2).float()
-        logits = torch.cat([run.network(part)["logits"] for part in flat.split(128)])
-        return np.asarray((logits[:, 1] - logits[:, 0]).reshape(len(seen), -1).mean(1).double().numpy())
-
+    source = PadSource(rows, run.task.parameters.views)
     boxes = [Box(*(float(value) for value in row["box"])) for row in rows[::2]]
     fair = [source.picture(2 * k) for k in range(len(boxes))]
     attack = [source.picture(2 * k + 1) for k in range(len(boxes))]
     face = [blended(a, f, box) for a, f, box in zip(attack, fair, boxes, strict=True)]
     around = [blended(f, a, box) for a, f, box in zip(attack, fair, boxes, strict=True)]
-    twins, whole, inner, outer = (odds(pictures, boxes) for pictures in (fair, attack, face, around))
+    twins, whole, inner, outer = (
+        odds_of(run.network, zip(pictures, boxes, strict=True), side) for pictures in (fair, attack, face, around)
+    )
     species = np.array([row["species"] for row in rows[::2]])
     head = ("species", "pairs", "AUC, whole attack", "its face alone", "its surroundings alone")
     print(f"| {' | '.join(head)} | fall by the face | fall by the surroundings |")
