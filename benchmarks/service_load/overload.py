@@ -40,9 +40,10 @@ class Seen:
     Attributes:
         answers: how often each operation was answered with each status.
         silent: refusals without Retry-After.
-        broken: connections that ended without an answer, timeouts and 5xx other than 503, by kind.
+        broken: connections that ended without an answer, timeouts, and answers that are neither 2xx nor 429 or 503.
         accepted: sessions whose submission was answered with 202.
-        left: people who gave up after being refused again and again.
+        arrived: people.
+        left: those who gave up after being refused again and again.
         milliseconds: of each answered request.
     """
 
@@ -220,7 +221,7 @@ def measure(pictures: Pictures, *, workers: int, seconds: float, capacity: float
             settled = settle([receiver], seen.accepted, seconds=300)
             status = served.stop()
             wrong = faults(served, [receiver], seen.accepted)
-    refusals = {status: sum(n for (_, s), n in seen.answers.items() if s == status) for status in (429, 503)}
+    refusals = {code: sum(n for (_, each), n in seen.answers.items() if each == code) for code in (429, 503)}
     grown = bounded(memory.curve)
     return {
         "capacity_per_second": capacity,

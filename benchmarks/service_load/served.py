@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -152,31 +152,24 @@ class Served:
 
 def children(parent: int, role: str = "") -> list[int]:
     """Process ids of the children of a process, or of those with ``role`` among their arguments."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                status = (entry / "stat").read_text().rpartition(")")[2].split()
-                arguments = (entry / "cmdline").read_bytes().decode().split("\0")
-            except OSError:
-                continue
-            if int(status[1]) == parent and (not role or role in arguments):
-                found.append(int(entry.name))
-    return sorted(found)
+    return sorted(each for each, of, said in _running() if of == parent and (not role or role in said))
 
 
 def working_on(store: Path) -> list[int]:
     """Process ids of everything that was started with this store, whoever its parent is now."""
-    found = []
+    return sorted(each for each, _, said in _running() if str(store) in said)
+
+
+def _running() -> Iterator[tuple[int, int, list[str]]]:
+    """Id, parent and arguments of every process that can be seen."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                arguments = (entry / "cmdline").read_bytes().decode().split("\0")
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                arguments = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
             except OSError:
                 continue
-            if str(store) in arguments:
-                found.append(int(entry.name))
-    return sorted(found)
+            yield int(entry.name), parent, arguments
 
 
 def cpu_seconds(process: int) -> float:
