@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -159,6 +160,6 @@ def test_the_channel_is_the_databases_own_unless_another_is_named(
                 open_wake(wrong, database)
         monkeypatch.setattr(database, "is_sqlite", False)
         assert isinstance(open_wake(None, database), PostgresWake)
-        monkeypatch.setitem(__import__("sys").modules, "redis", None)
+        monkeypatch.setitem(sys.modules, "redis", None)
         with pytest.raises(StoreExtraMissingError, match=r"redis-py"):
             open_wake(fake_redis.url, database)

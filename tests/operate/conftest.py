@@ -1,11 +1,12 @@
-"""A store filled with verdicts: figures drawn from a seed, written without the pipeline."""
+"""A store filled with verdicts: figures drawn from a seed, written without the pipeline; a second embedder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,20 +14,19 @@ import pytest
 from samebody.decide import decide, load_policy
 from samebody.decide.load import policy_text
 from samebody.models import catalogue
-from samebody.store import LocalMasterKey, Store
+from samebody.operate import changes
+from samebody.operate.shadow import Shadow, compare_decisions
+from samebody.store import Store
 from samebody.store.verdicts import Conclusion
 from samebody.types import Finding, Outcome
-from tests.store.conftest import MASTER, SetClock, furnish
-from tests.store.postgresql import new_database, place, postgresql_server
+from tests.store.conftest import MASTER, SetClock, clock, either, unfurnished
+from tests.store.conftest import store as furnished
+from tests.store.postgresql import new_database, postgresql_database, postgresql_server
 
-__all__ = ["new_database", "postgresql_server"]
+__all__ = ["clock", "either", "furnished", "new_database", "postgresql_database", "postgresql_server", "unfurnished"]
 
 POLICY = "no-liveness"
-
-
-@pytest.fixture
-def clock() -> SetClock:
-    return SetClock()
+CANDIDATE = "face/candidate"
 
 
 @pytest.fixture
@@ -38,13 +38,18 @@ def key_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(request: pytest.FixtureRequest, tmp_path: Path, clock: SetClock) -> Iterator[Store]:
-    where, media = place(request, tmp_path / "store")
-    with Store.open(where, media=media, master=[LocalMasterKey(MASTER)], clock=clock) as opened:
-        furnish(opened)
-        with opened.write() as tx:
-            opened.policies.put(tx, "local", "default", policy_text(POLICY)[0], actor="test")
-        yield opened
+def store(furnished: Store) -> Store:
+    with furnished.write() as tx:
+        furnished.policies.put(tx, "local", "default", policy_text(POLICY)[0], actor="test")
+    return furnished
+
+
+@pytest.fixture
+def where(store: Store, key_file: Path, tmp_path: Path) -> list[str]:
+    """Options of a command that works on the store."""
+    folder, url = tmp_path / "store", store.database.url
+    named = str(folder) if store.database.is_sqlite else url.render_as_string(hide_password=False)
+    return ["--store", named, "--media", str(folder / "media"), "--key-file", str(key_file)]
 
 
 def concluded(score: float, case_id: str, quality: float | None = None) -> Conclusion:
@@ -90,3 +95,24 @@ def fill(store: Store, clock: SetClock, days: int, a_day: int, seed: int, shift:
             [(float(random.normal(0.6 + shift, 0.1)), float(random.normal(60, 8))) for _ in range(a_day)],
         )
         clock.now += timedelta(days=1)
+
+
+def records(settings: Any = None) -> dict[str, Any]:
+    """The records, and a second embedder: the same contracts, other weights."""
+    own = catalogue(settings)["face/sface"]
+    part = own.derived.model_copy(update={"sha256": "c" * 64}) if own.derived else None
+    other = own.model_copy(update={"id": CANDIDATE, "sha256": "c" * 64, "derived": part})
+    return {**{name: catalogue(settings)[name] for name in ("face/sface", "face/yunet")}, CANDIDATE: other}
+
+
+def compared(cases: int, model: str, changed: int = 0) -> Shadow:
+    """A comparison of a model with the live one, of so many cases, of which some were decided otherwise."""
+    found = [(str(n), "accept", "review" if n < changed else "accept") for n in range(cases)]
+    return compare_decisions(found, kind="model", candidate=model, sha256=records()[model].run_sha256)
+
+
+@pytest.fixture
+def second_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``CANDIDATE`` is known, and all weights are taken to be here; that they are asked for is tested apart."""
+    monkeypatch.setattr(changes, "weights_path", lambda record, settings: Path("here"))
+    monkeypatch.setattr(changes, "catalogue", records)

@@ -22,7 +22,6 @@ from samebody.decide import load_policy
 from samebody.decide.load import policy_text
 from samebody.errors import NotMeasuredError, UsageError
 from samebody.models import catalogue
-from samebody.operate import changes
 from samebody.operate.changes import promote_model, promote_policy, rollback_model, rollback_policy
 from samebody.operate.errors import GuardRailError, LimitsInvalidError, NothingToDoError
 from samebody.operate.limits import Limits, read_limits
@@ -40,12 +39,12 @@ from samebody.store.audit import verify_log
 from samebody.store.errors import ModelChangedError
 from samebody.store.live_models import FACE_EMBEDDER
 from samebody.store.schema import AuditEventRow
-from tests.operate.conftest import POLICY, add_cases
+from tests.operate.conftest import CANDIDATE, POLICY, add_cases, compared, concluded, records
 from tests.store.conftest import SetClock, begin, submit
 
 LIVE = policy_text(POLICY)[0]
-STRICTER = LIVE.replace("fmr: 1e-3", "fmr: 1e-4") if "fmr: 1e-3" in LIVE else LIVE.replace("fmr: 1e-4", "fmr: 1e-3")
-CANDIDATE = "face/candidate"
+LOOSER = LIVE.replace("fmr: 1e-4", "fmr: 1e-3")
+assert LOOSER != LIVE
 
 
 def actions(store: Store) -> list[tuple[str, dict[str, Any]]]:
@@ -88,40 +87,33 @@ def test_the_interval_of_a_difference_covers_what_it_states(up: float, down: flo
     assert covered >= 0.95
 
 
-def test_a_policy_is_tried_promoted_and_rolled_back(
-    store: Store, clock: SetClock, key_file: Path, tmp_path: Path
-) -> None:
+def test_a_policy_is_tried_promoted_and_rolled_back(store: Store, where: list[str], tmp_path: Path) -> None:
     record = catalogue()["face/sface"]
     marks = sorted(record.operating_point(fmr, population="matched-adults").threshold for fmr in (1e-3, 1e-4))
     add_cases(store, [(sum(marks) / 2, 60.0)] * 5 + [(marks[1] + 0.1, 60.0)] * 15)
     candidate = tmp_path / "candidate.yaml"
-    candidate.write_text(STRICTER)
-    folder = str(store.database.engine.url.database).removesuffix("/samebody.db")
-    options = ["--store", folder, "--key-file", str(key_file)]
+    candidate.write_text(LOOSER)
 
-    shown = CliRunner().invoke(cli, ["operate", "shadow", *options, "--policy", str(candidate), "--json"])
+    shown = CliRunner().invoke(cli, ["operate", "shadow", *where, "--policy", str(candidate), "--json"])
     assert shown.exit_code == 0, shown.output
     figures = json.loads(shown.output)
     assert figures["cases"] == 20 and figures["changed"] == 0.25
     low, high = figures["changed_interval"]  # Clopper-Pearson of 5 in 20
     assert (low, high) == (pytest.approx(0.0866, abs=1e-4), pytest.approx(0.4910, abs=1e-4))
 
-    refused = CliRunner().invoke(cli, ["operate", "promote-policy", *options, str(candidate)])
+    refused = CliRunner().invoke(cli, ["operate", "promote-policy", *where, str(candidate)])
     assert isinstance(refused.exception, GuardRailError)
     assert "20 cases were compared" in str(refused.exception) and "49.1%" in str(refused.exception)
     with store.read() as tx:
         assert store.policies.get(tx, "local", "default").version == 2
 
-    forced = CliRunner().invoke(cli, ["operate", "promote-policy", *options, "--force", "agreed", str(candidate)])
+    forced = CliRunner().invoke(cli, ["operate", "promote-policy", *where, "--force", "agreed", str(candidate)])
     assert forced.exit_code == 0 and "version 3 is live" in forced.output
-    back = CliRunner().invoke(cli, ["operate", "rollback-policy", *options, "default"])
+    back = CliRunner().invoke(cli, ["operate", "rollback-policy", *where, "default"])
     assert back.exit_code == 0 and "version 4 is live" in back.output
     with store.read() as tx:
         assert store.policies.get(tx, "local", "default").text == LIVE
-        assert store.policies.get(tx, "local", "default", 3).text == STRICTER
-    _, case_id = begin(store)
-    with store.read() as tx:
-        assert store.sessions.of_case(tx, "local", case_id) is not None
+        assert store.policies.get(tx, "local", "default", 3).text == LOOSER
     told = dict(actions(store))
     assert told["policy.promoted"]["forced"] is True and told["policy.promoted"]["reason"] == "agreed"
     assert told["policy.rolled_back"] == {"version": 4, "before": 3, "text_of": 2}
@@ -130,74 +122,53 @@ def test_a_policy_is_tried_promoted_and_rolled_back(
 def test_a_candidate_within_the_limits_needs_no_force(store: Store) -> None:
     add_cases(store, [(0.9, 60.0)] * 60)
     limits = Limits(least_cases=60, most_changed=0.07, most_more_accepts=0.08, most_more_rejects=0.08)
-    row, found = promote_policy(store, "local", "default", STRICTER, load_settings(), actor="t", limits=limits)
+    row, found = promote_policy(store, "local", "default", LOOSER, load_settings(), actor="t", limits=limits)
     assert row.version == 3 and found is not None and found.changed == 0.0
     with pytest.raises(NothingToDoError, match="live already"):
-        promote_policy(store, "local", "default", STRICTER, load_settings(), actor="t", limits=limits)
+        promote_policy(store, "local", "default", LOOSER, load_settings(), actor="t", limits=limits)
     again = rollback_policy(store, "local", "default", actor="t")
     assert (again.version, again.text) == (4, LIVE)
     undone = rollback_policy(store, "local", "default", actor="t")
-    assert (undone.version, undone.text) == (5, STRICTER)
+    assert (undone.version, undone.text) == (5, LOOSER)
     with pytest.raises(NothingToDoError):
         rollback_policy(store, "local", "default", actor="t", to=3)
 
 
 def test_without_any_case_a_promotion_needs_a_reason(store: Store) -> None:
     with pytest.raises(GuardRailError, match="no case"):
-        promote_policy(store, "local", "default", STRICTER, load_settings(), actor="t")
-    row, found = promote_policy(store, "local", "default", STRICTER, load_settings(), actor="t", force="first day")
+        promote_policy(store, "local", "default", LOOSER, load_settings(), actor="t")
+    row, found = promote_policy(store, "local", "default", LOOSER, load_settings(), actor="t", force="first day")
     assert row.version == 3 and found is None
 
 
 def test_no_reason_helps_a_policy_that_the_model_cannot_serve(store: Store) -> None:
-    text = STRICTER.replace("fmr: 1e-4", "fmr: 1e-9").replace("fmr: 1e-3", "fmr: 1e-9")
+    text = LIVE.replace("fmr: 1e-4", "fmr: 1e-9")
     with pytest.raises(NotMeasuredError):
         promote_policy(store, "local", "default", text, load_settings(), actor="t", force="please")
 
 
-def records(settings: Any = None) -> dict[str, Any]:
-    """The records, and a second embedder: the same contracts, other weights."""
-    own = catalogue(settings)["face/sface"]
-    part = own.derived.model_copy(update={"sha256": "c" * 64}) if own.derived else None
-    other = own.model_copy(update={"id": CANDIDATE, "sha256": "c" * 64, "derived": part})
-    return {**{name: catalogue(settings)[name] for name in ("face/sface", "face/yunet")}, CANDIDATE: other}
-
-
-def figures(cases: int, model: str, changed: int = 0) -> Any:
-    record = records()[model]
-    found = [(str(n), "accept", "review" if n < changed else "accept") for n in range(cases)]
-    return compare_decisions(found, kind="model", candidate=model, sha256=record.run_sha256)
-
-
-@pytest.fixture
-def weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights are taken to be here; that they are asked for is tested apart."""
-    monkeypatch.setattr(changes, "weights_path", lambda record, settings: Path("here"))
-    monkeypatch.setattr(changes, "catalogue", records)
-
-
 def test_a_model_needs_a_comparison_that_is_recent_and_of_these_weights(
-    store: Store, clock: SetClock, weights: None
+    store: Store, clock: SetClock, second_embedder: None
 ) -> None:
     settings = load_settings()
     with pytest.raises(GuardRailError, match="no comparison"):
         promote_model(store, "local", CANDIDATE, settings, actor="t")
     with store.write() as tx:
-        record_shadow(store, tx, "local", figures(300, CANDIDATE, changed=60), actor="t")
+        record_shadow(store, tx, "local", compared(300, CANDIDATE, changed=60), actor="t")
     with pytest.raises(GuardRailError, match="decisions that change"):
         promote_model(store, "local", CANDIDATE, settings, actor="t")
     with store.write() as tx:
-        record_shadow(store, tx, "local", figures(300, CANDIDATE), actor="t")
+        record_shadow(store, tx, "local", compared(300, CANDIDATE), actor="t")
     clock.move(days=31)
     with pytest.raises(GuardRailError, match="no comparison"):
         promote_model(store, "local", CANDIDATE, settings, actor="t")
     with store.write() as tx:
-        other = replace(figures(300, CANDIDATE), sha256="f" * 64)
+        other = replace(compared(300, CANDIDATE), sha256="f" * 64)
         record_shadow(store, tx, "local", other, actor="t")
     with pytest.raises(GuardRailError, match="no comparison"):
         promote_model(store, "local", CANDIDATE, settings, actor="t")
     with store.write() as tx:
-        record_shadow(store, tx, "local", figures(300, CANDIDATE), actor="t")
+        record_shadow(store, tx, "local", compared(300, CANDIDATE), actor="t")
     live = promote_model(store, "local", CANDIDATE, settings, actor="t")
     assert (live.model_id, live.number, live.reason) == (CANDIDATE, 1, "")
     with pytest.raises(NothingToDoError):
@@ -218,7 +189,7 @@ def test_what_is_no_embedder_or_was_never_promoted_is_refused(store: Store) -> N
 
 
 def test_the_worker_takes_the_live_model_of_the_tenant(
-    store: Store, monkeypatch: pytest.MonkeyPatch, weights: None
+    store: Store, monkeypatch: pytest.MonkeyPatch, second_embedder: None
 ) -> None:
     made: list[str] = []
 
@@ -248,8 +219,6 @@ def test_the_worker_takes_the_live_model_of_the_tenant(
 
 
 def test_a_model_is_compared_on_kept_samples_with_consent_only(store: Store, clock: SetClock) -> None:
-    from tests.operate.conftest import concluded
-
     for number in range(4):
         session_id, case_id = begin(store)
         store.vault.add("local", session_id, "selfie", b"selfie %d" % number, actor="c")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -34,8 +35,6 @@ def filled(store: Store) -> None:
     decisions = iter(("accept", "accept", "review", "retry", "accept"))
 
     def handler(claim: object) -> object:
-        from dataclasses import replace
-
         return replace(concluded(0.9, "x"), decision=next(decisions), timings={"total": 2000.0, "face.match": 5.0})
 
     worker = Worker(Queue(store), handler, name="w")  # type: ignore[arg-type]
@@ -58,7 +57,7 @@ def filled(store: Store) -> None:
     worker.drain()
 
 
-def test_the_cost_is_what_is_counted_by_hand(store: Store, clock: SetClock, key_file: Path, tmp_path: Path) -> None:
+def test_the_cost_is_what_is_counted_by_hand(store: Store, clock: SetClock, where: list[str], tmp_path: Path) -> None:
     filled(store)
     clock.move(days=1)
     path = tmp_path / "prices.yaml"
@@ -80,12 +79,11 @@ def test_the_cost_is_what_is_counted_by_hand(store: Store, clock: SetClock, key_
         plain = cost(tx, "local", Prices(start=0.1), now=clock())
     assert plain.interval == pytest.approx((100.0, 100.0))  # nothing varies
 
-    folder = str(store.database.engine.url.database).removesuffix("/samebody.db")
-    options = ["operate", "cost", "--store", folder, "--key-file", str(key_file), "--prices", str(path)]
-    told = CliRunner().invoke(cli, [*options, "--days", "36500", "--json"])
+    options = ["operate", "cost", *where, "--prices", str(path), "--days", "36500"]
+    told = CliRunner().invoke(cli, [*options, "--json"])
     assert told.exit_code == 0, told.output
     assert json.loads(told.output)["per_thousand"] == pytest.approx(found.per_thousand)
-    words = CliRunner().invoke(cli, [*options, "--days", "36500"])
+    words = CliRunner().invoke(cli, options)
     assert f"{found.per_thousand:.2f} CHF" in words.output and "stated, not measured: 4 minutes" in words.output
 
 

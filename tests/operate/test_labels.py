@@ -51,10 +51,6 @@ def listed(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def folder_of(store: Store) -> str:
-    return str(store.database.engine.url.database).removesuffix("/samebody.db")
-
-
 def test_what_people_agree_on_leaves_and_nothing_else(store: Store, tmp_path: Path, clock: SetClock) -> None:
     attack = labelled(store, 1, ("a", "attack", "print"), ("b", "attack", "print"), reference="anna")
     labelled(store, 2, ("a", "attack", "bona_fide"), reference="anna")
@@ -123,18 +119,14 @@ def test_a_word_on_the_sample_goes_before_one_on_the_case() -> None:
     assert row_of(media, {("document", None): "forged"}) == {}
 
 
-@pytest.mark.usefixtures("clock")
-def test_the_lab_takes_an_export_as_a_new_version(store: Store, tmp_path: Path, key_file: Path) -> None:
-    pytest.importorskip("pyarrow")
+def test_the_lab_takes_an_export_as_a_new_version(store: Store, tmp_path: Path, where: list[str]) -> None:
+    pytest.importorskip("pyarrow", reason="the extra samebody[lab] is not installed")
     data_set = tmp_path / "set"
     versions = []
     for number in range(2):
         labelled(store, number, ("a", "attack", "print" if number else "bona_fide"), reference=f"person-{number}")
         out = tmp_path / f"out{number}"
-        told = CliRunner().invoke(
-            cli,
-            ["operate", "export-labels", "--store", folder_of(store), "--key-file", str(key_file), "--out", str(out)],
-        )
+        told = CliRunner().invoke(cli, ["operate", "export-labels", *where, "--out", str(out)])
         assert told.exit_code == 0, told.output
         assert "samebody data ingest" in told.output
         taken = CliRunner().invoke(

@@ -13,14 +13,14 @@ import pytest
 
 import samebody
 from samebody.decide.load import policy_text
-from samebody.operate import changes
 from samebody.operate.shadow import record_shadow
 from samebody.service.client.errors import ApiError
 from samebody.store.live_models import FACE_EMBEDDER
-from tests.operate.test_changes import CANDIDATE, figures, records
+from tests.operate.conftest import CANDIDATE, compared, second_embedder
 from tests.service.conftest import Running
 from tests.service.test_console import token, verdict_body, visitor
 
+__all__ = ["second_embedder"]
 POLICY = "no-liveness"
 LIVE = policy_text(POLICY)[0]
 OTHER = re.sub(r"fmr: \S+", "fmr: 1e-3", LIVE)
@@ -135,14 +135,7 @@ def test_the_console_makes_a_policy_and_only_an_admin_does(service: Running) -> 
         assert other.post(path, data=data).status_code == 403
 
 
-@pytest.fixture
-def weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second embedder whose weights are taken to be here."""
-    monkeypatch.setattr(changes, "weights_path", lambda record, settings: Path("here"))
-    monkeypatch.setattr(changes, "catalogue", records)
-
-
-def test_a_model_goes_live_by_api_and_console_behind_the_same_rails(service: Running, weights: None) -> None:
+def test_a_model_goes_live_by_api_and_console_behind_the_same_rails(service: Running, second_embedder: None) -> None:
     api, http = service.client(), visitor(service)
     with pytest.raises(ApiError) as refused:
         api.promote(model_id=CANDIDATE)
@@ -151,7 +144,7 @@ def test_a_model_goes_live_by_api_and_console_behind_the_same_rails(service: Run
     shown = http.post("/console/models/promote", data={"token": form, "model_id": CANDIDATE})
     assert shown.status_code == 422 and "no comparison" in shown.text
     with service.store.write() as tx:
-        record_shadow(service.store, tx, "local", figures(300, CANDIDATE), actor="t")
+        record_shadow(service.store, tx, "local", compared(300, CANDIDATE), actor="t")
     assert api.promote(model_id=CANDIDATE)["kind"] == "promoted"
     (live,) = api.list_live_models()["items"]
     assert (live["model_id"], live["own"], len(live["changes"])) == (CANDIDATE, False, 1)

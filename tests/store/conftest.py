@@ -47,14 +47,20 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, clock: SetClock) -> It
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def either(request: pytest.FixtureRequest, tmp_path: Path, clock: SetClock) -> Iterator[Store]:
-    """A store on each kind of database."""
+def unfurnished(request: pytest.FixtureRequest, tmp_path: Path, clock: SetClock) -> Iterator[Store]:
+    """A store on each kind of database, with nothing in it."""
     where: str | Path = tmp_path / "store"
     if request.param == "postgresql":
         where = request.getfixturevalue("postgresql_database")
     with Store.open(where, media=tmp_path / "store" / "media", master=[LocalMasterKey(MASTER)], clock=clock) as opened:
-        furnish(opened)
         yield opened
+
+
+@pytest.fixture
+def either(unfurnished: Store) -> Store:
+    """A store on each kind of database."""
+    furnish(unfurnished)
+    return unfurnished
 
 
 def furnish(store: Store, tenant: str = "local", **retention: Any) -> None:

@@ -13,7 +13,7 @@ from samebody.store import LocalMasterKey, Store
 from samebody.store.audit import verify_log
 from samebody.store.backup import backup, check_backup, missing_files, restore
 from samebody.store.blobs import open_blobs
-from samebody.store.errors import BackupError, KeyDestroyedError
+from samebody.store.errors import BackupError, BlobError, KeyDestroyedError
 from samebody.store.schema import Base, SubjectRow
 from tests.store.conftest import MASTER, SetClock, submit
 from tests.store.golden.make import fill
@@ -25,15 +25,11 @@ __all__ = ["bucket"]
 KEYS = [LocalMasterKey(MASTER)]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def full(request: pytest.FixtureRequest, tmp_path: Path, clock: SetClock) -> Iterator[Store]:
+@pytest.fixture
+def full(unfurnished: Store) -> Store:
     """A store of each kind, with something in nearly every table."""
-    where: str | Path = tmp_path / "store"
-    if request.param == "postgresql":
-        where = request.getfixturevalue("postgresql_database")
-    with Store.open(where, media=tmp_path / "store" / "media", master=KEYS, clock=clock) as opened:
-        fill(opened)
-        yield opened
+    fill(unfurnished)
+    return unfurnished
 
 
 @pytest.fixture
@@ -101,7 +97,7 @@ def test_a_restore_that_was_stopped_is_done_again(
     backup(elsewhere, tmp_path / "backup")
     target = new_database()
     bucket.fault = lambda method, key: 403 if method == "PUT" and len(bucket.objects) > 0 else None
-    with pytest.raises(Exception, match="sealed file"):
+    with pytest.raises(BlobError, match="sealed file"):
         restore(tmp_path / "backup", target, media=bucket.url)
     with Store.open(target, media=bucket.url, master=KEYS, clock=elsewhere.clock) as half, half.read() as tx:
         assert tx.scalars(select(SubjectRow)).all() == []  # no row before every file is there

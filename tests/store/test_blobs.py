@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,13 @@ from sqlalchemy import select
 from samebody.jobs import Claim, Queue, Worker
 from samebody.store import LocalMasterKey, State, Store
 from samebody.store.blobs import Blobs, FolderBlobs, FsspecBlobs, open_blobs
-from samebody.store.errors import BlobError, NotFoundError, StoreConfigError, StoreExtraMissingError
+from samebody.store.errors import (
+    BlobError,
+    IllegalTransitionError,
+    NotFoundError,
+    StoreConfigError,
+    StoreExtraMissingError,
+)
 from samebody.store.objects import ObjectBlobs
 from samebody.store.people import NewReference
 from samebody.store.schema import MediaRow
@@ -157,19 +164,18 @@ def test_wrong_credentials_and_a_missing_bucket(bucket: Bucket, monkeypatch: pyt
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "obstore", None)
+    monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(StoreExtraMissingError, match="obstore") as caught:
         open_blobs("s3://bucket/prefix")
     assert "samebody[objects]" in str(caught.value.hint)
 
 
 @pytest.fixture
-def stored(bucket: Bucket, tmp_path: Path, clock: SetClock) -> Store:
-    with Store.open(
-        f"sqlite:///{tmp_path / 'x.db'}", media=bucket.url, master=[LocalMasterKey(MASTER)], clock=clock
-    ) as s:
-        furnish(s)
-        yield s
+def stored(bucket: Bucket, tmp_path: Path, clock: SetClock) -> Iterator[Store]:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    with Store.open(url, media=bucket.url, master=[LocalMasterKey(MASTER)], clock=clock) as opened:
+        furnish(opened)
+        yield opened
 
 
 def test_an_erased_person_leaves_no_byte_in_the_bucket(stored: Store, bucket: Bucket) -> None:
@@ -202,7 +208,7 @@ def test_a_put_that_fails_leaves_no_row_and_a_row_that_fails_leaves_no_object(st
         assert tx.scalars(select(MediaRow)).all() == []
     with stored.write() as tx:
         stored.sessions.submit(tx, "local", session_id, actor="c")
-    with pytest.raises(Exception, match="cannot 'upload'"):
+    with pytest.raises(IllegalTransitionError, match="cannot 'upload'"):
         stored.vault.add("local", session_id, "selfie", b"picture", actor="c")
     assert bucket.objects == {}
 
