@@ -228,7 +228,7 @@ class Receiver:
         named = next((value for name, value in headers.items() if name.lower() == "webhook-id"), "")
         try:
             message = verify_webhook(self.secret, headers, body)
-        except Exception as error:
+        except Exception as error:  # whatever it is: what came is wrong, and the run says so
             self.wrong.append(f"{named}: {error}")
             return
         if self.messages.setdefault(named, message) != message:
