@@ -22,7 +22,7 @@ from samebody.attacks.timing import TimingCheck
 from samebody.capture import decode_image
 from samebody.cli.demo import GENUINE_SELFIE
 from samebody.face import FaceAnalyser
-from samebody.face.pose import head_pose
+from samebody.face.pose import POSE_POINTS, head_pose, reference_head
 from samebody.models import catalogue, weights_path
 from samebody.types import Image, Outcome, Template
 from tests.attacks.active_motion import drawn, perform
@@ -159,14 +159,14 @@ def test_any_view_of_any_plane_leaves_nothing(yaw: float, pitch: float, seed: in
 
 def test_the_motion_has_the_signs_of_the_face_room() -> None:
     """The synthetic head is turned as the face room measures it: the tracks above mean what they say."""
-    from samebody.face.pose import POSE_POINTS, reference_head
-
     head = reference_head()
-    mesh = np.zeros((478, 3))
     y = np.radians(20)
     turn = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
+    mesh = np.zeros((478, 3))
     mesh[list(POSE_POINTS)] = (head @ turn.T) * np.array([1.0, -1.0, -1.0])
     assert head_pose(mesh) == pytest.approx((20, 0, 0), abs=1e-6)
+    mesh[list(POSE_POINTS), :2] = projected(head, 20, 0, 1, 0)  # the same, seen from near
+    assert head_pose(mesh) == pytest.approx((20, 0, 0), abs=2)
 
 
 @given(SEEDS)

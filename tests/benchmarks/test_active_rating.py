@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,10 +17,14 @@ from benchmarks.active_motion import HEIGHT, WIDTH, Manner, Moment, SecondHead, 
 from benchmarks.active_quick import drawn_sessions, seen_of, track_of
 from benchmarks.active_sessions import Seen, challenge_of, half_of, key_challenge, look, looped, person, replayed
 from samebody.attacks.active import CHECKS
+from samebody.attacks.active_pose import PoseCheck
 from samebody.attacks.active_track import Track
 from samebody.attacks.challenge import Action
+from samebody.attacks.flash import FlashCheck
+from samebody.attacks.injection import InjectionCheck
 from samebody.attacks.injection_frames import traces_of
 from samebody.attacks.limits import measured, measured_limits
+from samebody.attacks.parallax import ParallaxCheck
 from samebody.capture import decode_image
 from samebody.cli.demo import GENUINE_SELFIE
 from samebody.face import FaceAnalyser
@@ -83,6 +88,18 @@ def test_the_threat_model_is_changed_between_its_marks_only(trials: list[active_
         active_page.with_table("nothing", {})
 
 
+def test_the_page_and_the_threat_model_are_those_of_the_committed_sessions() -> None:
+    results = active_rating.RESULTS
+    kept = json.loads((results / "active-liveness.json").read_text("utf-8"))
+    sets = {title: active_rating.from_rows(rows) for title, rows in kept.items()}
+    text = active_page.page(sets, limits=LIMITS, checks=(*CHECKS, active_rating.INJECTION))
+    there = (results / "active-liveness.md").read_text("utf-8")
+    figures = [each.partition("\n\nEvery ")[2] for each in (there, text)]  # before that: machine and commit
+    assert figures[0] == figures[1] != ""
+    model = (results.parent / "threat-model.md").read_text("utf-8")
+    assert active_page.with_table(model, sets) == model
+
+
 def test_halves_share_nobody_and_are_about_equal() -> None:
     halves = [half_of(f"images/{number}.jpg") for number in range(2000)]
     assert set(halves) == {"set", "report"} and 900 < halves.count("set") < 1100
@@ -106,7 +123,6 @@ def test_what_is_kept_of_a_recording_says_what_its_frames_say(tmp_path: Path) ->
     assert again.challenge == challenge and again.drawn == {"lux": 100.0} and not list(tmp_path.glob("*.part*"))
     for field in fields(Track):
         np.testing.assert_array_equal(getattr(again.track, field.name), getattr(seen.track, field.name))
-    import cv2
 
     def encoded() -> Iterator[tuple[float, Image]]:
         for at_ms, pixels in frames():
@@ -189,11 +205,6 @@ def test_the_middle_is_geometric(bona_fide: list[float], others: list[float], va
 
 
 def test_the_committed_limits_are_those_the_checks_use() -> None:
-    from samebody.attacks.active_pose import PoseCheck
-    from samebody.attacks.flash import FlashCheck
-    from samebody.attacks.injection import InjectionCheck
-    from samebody.attacks.parallax import ParallaxCheck
-
     stages: dict[str, Any] = {
         "pose": PoseCheck(),
         "parallax": ParallaxCheck(),

@@ -27,9 +27,12 @@ def sections() -> dict[str, list[list[str]]]:
 
 
 @cache
-def functions_of(path: Path) -> dict[str, ast.FunctionDef]:
-    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
-    return {node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+def slow_of(path: Path) -> dict[str, bool]:
+    """Every test of a file, and whether it is run by ``make test-full`` alone."""
+    tree = ast.parse(path.read_text("utf-8"))
+    marks = [node.value for node in tree.body if isinstance(node, ast.Assign) and "pytestmark" in ast.unparse(node)]
+    tests = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    return {test.name: any("slow" in ast.unparse(each) for each in (*marks, *test.decorator_list)) for test in tests}
 
 
 def named(cell: str) -> list[str]:
@@ -47,7 +50,7 @@ def test_every_threat_names_a_test_that_exists(flow: str) -> None:
         for each in tests:
             file, _, name = each.partition("::")
             path = ROOT / "tests" / file
-            assert path.is_file() and name in functions_of(path), each
+            assert path.is_file() and name in slow_of(path), each
 
 
 @pytest.mark.parametrize("flow", sections())
@@ -67,11 +70,6 @@ def test_named_tests_are_not_only_slow_ones() -> None:
     slow = []
     for rows in sections().values():
         for row in rows:
-            nodes = [functions_of(ROOT / "tests" / file)[name] for file, name in (t.split("::") for t in named(row[3]))]
-            if all(any("slow" in ast.unparse(mark) for mark in node.decorator_list) for node in nodes):
+            if all(slow_of(ROOT / "tests" / file)[name] for file, name in (each.split("::") for each in named(row[3]))):
                 slow.append(row[1])
     assert slow == []
-
-
-def test_the_measured_rates_of_liveness_have_their_place() -> None:
-    assert "What liveness stops, measured" in TEXT
