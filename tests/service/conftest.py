@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +15,10 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra samebody[service] is not installed")
 
+import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from samebody.config import load_settings
 from samebody.service.access import scopes_for
@@ -47,6 +53,27 @@ class Running:
         """The typed client."""
         return Client("http://service.test", key or self.admin_key, http=self.http(), retries=0)
 
+    def consented(self, *, purposes: tuple[str, ...] = ("verification",), **options: Any) -> tuple[Any, Client]:
+        """A new session whose person has consented, and the person's own client."""
+        made = self.client().create_session(**options)
+        person = self.client(made["client_token"])
+        for purpose in purposes:
+            person.give_consent(made["id"], version="2026-1", language="en", purpose=purpose)
+        return made, person
+
+    def filled(self, selfie: bytes, document: bytes | None = None, **options: Any) -> tuple[Any, Client]:
+        """The same with the pictures that the policy ``no-liveness`` asks for: it only has to be submitted."""
+        made, person = self.consented(**{"policy": "no-liveness", **options})
+        for role, picture in (("selfie", selfie), ("document_front", document or selfie)):
+            person.upload_media(made["id"], picture, role=role, content_type="image/jpeg")
+        return made, person
+
+    def submitted(self, selfie: bytes, document: bytes | None = None, **options: Any) -> dict[str, Any]:
+        """The same, and it waits for a worker."""
+        made, person = self.filled(selfie, document, **options)
+        person.submit_session(made["id"])
+        return made
+
     def key(self, role: str, tenant: str = "local", scopes: list[str] | None = None) -> str:
         """A new key of a role."""
         with self.store.write() as tx:
@@ -76,13 +103,26 @@ def service(start: Callable[..., Running]) -> Running:
     return start()
 
 
+@contextmanager
+def listening(running: uvicorn.Server) -> Iterator[int]:
+    """A server in a thread, until it is ended or the block is left; its port."""
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not running.started:
+        assert thread.is_alive() and time.monotonic() < deadline
+        time.sleep(0.01)
+    try:
+        yield running.servers[0].sockets[0].getsockname()[1]
+    finally:
+        running.should_exit = True
+        thread.join(60)
+    assert not thread.is_alive()
+
+
 @pytest.fixture
 def tiny_picture() -> bytes:
     """A picture that decodes, with nothing on it."""
-    import io
-
-    from PIL import Image
-
     stream = io.BytesIO()
     Image.new("RGB", (64, 48), (120, 130, 140)).save(stream, "JPEG")
     return stream.getvalue()

@@ -44,14 +44,12 @@ def verdict_body(session_case: str, score: float = 0.47) -> Conclusion:
     return Conclusion.of(decide(load_policy("no-liveness"), findings, case_id=session_case))
 
 
-def in_review(service: Running, picture: bytes, decision: str = "review", score: float = 0.47) -> dict[str, str]:
-    api = service.client()
-    made = api.create_session(policy="no-liveness", reference="<b>order</b>")
-    person = service.client(made["client_token"])
-    person.give_consent(made["id"], version="2026-1", language="en")
-    media = person.upload_media(made["id"], picture, role="selfie", content_type="image/jpeg")
-    person.upload_media(made["id"], picture, role="document_front", content_type="image/jpeg")
-    person.submit_session(made["id"])
+def in_review(
+    service: Running, selfie: bytes, decision: str = "review", score: float = 0.47, document: bytes | None = None
+) -> dict[str, str]:
+    """A case that waits for a reviewer; ids of session and case, and of the selfie as ``media``."""
+    made = service.submitted(selfie, document, reference="<b>order</b>")
+    media = next(each for each in service.client().list_media(made["id"])["items"] if each["role"] == "selfie")
     queue = Queue(service.store)
     claim = queue.claim("w")
     assert claim is not None

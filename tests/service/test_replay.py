@@ -17,16 +17,10 @@ from samebody.service.setup import prepare
 from samebody.service.tokens import Signer
 from samebody.service.webhooks import secret_text, signature
 from tests.service.conftest import Running
-from tests.service.test_console import visitor
+from tests.service.test_console import token, visitor
 from tests.store.conftest import SetClock
 
 KINDS = ("client", "media", "cursor", "upload", "challenge", "console", "form")
-
-
-def collecting(service: Running) -> dict[str, Any]:
-    made = service.client().create_session()
-    service.client(made["client_token"]).give_consent(made["id"], version="2026-1", language="en")
-    return made
 
 
 def presented(service: Running, kind: str, text: str, session: dict[str, Any]) -> httpx.Response:
@@ -50,7 +44,7 @@ def presented(service: Running, kind: str, text: str, session: dict[str, Any]) -
 
 @pytest.mark.parametrize("shown_as", ["client", "media", "cursor", "upload", "challenge", "console"])
 def test_a_signed_text_of_one_kind_passes_for_no_other(service: Running, shown_as: str) -> None:
-    session = collecting(service)
+    session, _ = service.consented()
     everything = {"s": session["id"], "e": 2**40, "m": "med_x", "c": "image/jpeg", "u": "upl_x", "r": "selfie", "n": 2}
     everything |= {"l": "log_x", "k": "sessions/None/None", "p": "x", "a": 1, "b": 0, "nonce": "x"}
     for kind in KINDS:
@@ -64,7 +58,7 @@ def test_a_signed_text_of_one_kind_passes_for_no_other(service: Running, shown_a
 
 def test_a_text_of_another_tenant_opens_nothing_here(service: Running) -> None:
     prepare(service.store, "other")
-    session = collecting(service)
+    session, _ = service.consented()
     content = {"s": session["id"], "e": 2**40, "u": "upl_x", "r": "selfie", "c": "image/jpeg", "n": 2}
     for kind in ("client", "upload"):
         with service.store.read() as tx:
@@ -96,7 +90,7 @@ def _bytes_of(text: str) -> bytes | None:
 
 
 def test_a_client_token_does_nothing_once_its_session_is_over(service: Running, tiny_picture: bytes) -> None:
-    session = collecting(service)
+    session, _ = service.consented()
     person = service.http(session["client_token"])
     assert person.post(f"/v1/sessions/{session['id']}/cancel").status_code == 200
     path = f"/v1/sessions/{session['id']}"
@@ -114,8 +108,7 @@ def test_a_client_token_does_nothing_once_its_session_is_over(service: Running, 
 
 
 def test_a_link_shows_nothing_once_its_sample_is_erased(service: Running, tiny_picture: bytes) -> None:
-    session = collecting(service)
-    person = service.client(session["client_token"])
+    session, person = service.consented()
     media = person.upload_media(session["id"], tiny_picture, role="selfie", content_type="image/jpeg")
     path = httpx.URL(service.client().media_link(session["id"], media["id"])["url"]).path
     assert service.http().get(path).content == tiny_picture
@@ -125,8 +118,7 @@ def test_a_link_shows_nothing_once_its_sample_is_erased(service: Running, tiny_p
 
 
 def test_a_completed_upload_is_not_completed_again(service: Running, tiny_picture: bytes) -> None:
-    session = collecting(service)
-    person = service.client(session["client_token"])
+    session, person = service.consented()
     upload = person.begin_upload(session["id"], role="selfie", content_type="image/jpeg", parts=1)["upload"]
     person.put_part(upload, 1, tiny_picture)
     person.complete_upload(upload)
@@ -155,8 +147,7 @@ def test_a_cookie_from_before_the_logout_opens_nothing(service: Running) -> None
     http = visitor(service, "reviewer")
     stolen = dict(http.cookies)
     page = http.get("/console/")
-    form = page.text.partition('name="token" value="')[2].partition('"')[0]
-    assert http.post("/console/logout", data={"token": form}, follow_redirects=False).status_code in (200, 303)
+    assert http.post("/console/logout", data={"token": token(page)}, follow_redirects=False).status_code in (200, 303)
     thief = service.http()
     for name, value in stolen.items():
         thief.cookies.set(name, value, path="/console")

@@ -7,10 +7,8 @@ import hashlib
 import io
 import json
 import logging
-import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +27,7 @@ from samebody.service.settings import ServiceSettings
 from samebody.service.setup import prepare
 from samebody.service.webhooks import Sender
 from samebody.store.backup import backup
-from tests.service.conftest import Running
+from tests.service.conftest import Running, listening
 from tests.service.test_console import in_review, token, visitor
 from tests.store.conftest import MASTER
 
@@ -78,9 +76,7 @@ def test_a_whole_session_leaves_no_secret_in_logs_figures_disk_or_backup(
     sent, http, api = picture(), service.http(service.admin_key), service.client()
     session = in_review(service, sent)
     endpoint = api.create_endpoint(url="https://example.org/hook")
-    made = api.create_session(metadata={"note": NOTE})
-    person = service.client(made["client_token"])
-    person.give_consent(made["id"], version="2026-1", language="en")
+    made, person = service.consented(metadata={"note": NOTE})
     upload = person.begin_upload(made["id"], role="selfie", content_type="image/jpeg", parts=1)["upload"]
     person.put_part(upload, 1, sent)
     person.complete_upload(upload)
@@ -151,12 +147,7 @@ def test_nothing_that_holds_a_secret_prints_it(service: Running) -> None:
 
 def claimed(service: Running) -> Claim:
     """A claim, with the token of its lease."""
-    made = service.client().create_session(policy="no-liveness")
-    person = service.client(made["client_token"])
-    person.give_consent(made["id"], version="2026-1", language="en")
-    for role in ("selfie", "document_front"):
-        person.upload_media(made["id"], picture(), role=role, content_type="image/jpeg")
-    person.submit_session(made["id"])
+    service.submitted(picture())
     claim = Queue(service.store).claim("w")
     assert claim is not None and claim.token not in repr(claim)
     return claim
@@ -189,20 +180,8 @@ def test_a_fault_on_the_real_server_is_logged_by_type_and_place_only(
 
     settings = ServiceSettings()
     app.add_middleware(Gate, settings=settings, requests=Requests())
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    running = server(app, settings, host="127.0.0.1", port=port)
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    try:
-        deadline = time.monotonic() + 20
-        while not running.started and time.monotonic() < deadline:
-            time.sleep(0.02)
+    with listening(server(app, settings, host="127.0.0.1", port=0)) as port:
         answer = httpx.get(f"http://127.0.0.1:{port}/v1/broken", timeout=20)
-    finally:
-        running.should_exit = True
-        thread.join(20)
     assert answer.status_code == 500 and "PLANTED" not in answer.text
     logged = capsys.readouterr().err
     assert "RuntimeError" in logged and "test_secrets.py" in logged and "broken" in logged

@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import httpx
 import pytest
 from fastapi import Response
 
-from benchmarks.service_load.served import free_port
 from samebody.service import bodies as bodies_module
 from samebody.service.bodies import Bodies
 from samebody.service.errors import BusyError
 from samebody.service.limits import Gate
 from samebody.service.server import server
-from tests.service.conftest import Running
+from tests.service.conftest import Running, listening
 
 HEAD = b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
-@contextmanager
-def listening(service: Running) -> Iterator[int]:
-    port = free_port()
-    running = server(service.app, service.app.state.service.settings, host="127.0.0.1", port=port)
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not running.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    yield port
-    running.should_exit = True
-    thread.join(30)
-    assert not thread.is_alive()
+def served(service: Running) -> AbstractContextManager[int]:
+    """The application on a port of this machine, by the service's own server."""
+    return listening(server(service.app, service.app.state.service.settings, host="127.0.0.1", port=0))
 
 
 @contextmanager
@@ -62,7 +49,7 @@ def healthy(port: int) -> bool:
 
 def test_headers_that_never_end(start: Callable[..., Running]) -> None:
     whole = b"GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-    with listening(start(head_seconds=0.5)) as port, ExitStack() as stack:
+    with served(start(head_seconds=0.5)) as port, ExitStack() as stack:
         sent = (b"", b"GET /v1/hea", whole[:-2] + b"X-Slow: ")
         slow = [stack.enter_context(connected(port, each)) for each in sent]
         second = stack.enter_context(connected(port, whole))
@@ -77,7 +64,7 @@ def test_headers_that_never_end(start: Callable[..., Running]) -> None:
 
 
 def test_connections_without_a_request_give_way(start: Callable[..., Running]) -> None:
-    with listening(start(max_connections=8)) as port, ExitStack() as stack:
+    with served(start(max_connections=8)) as port, ExitStack() as stack:
         idle = [stack.enter_context(connected(port, b"GET /")) for _ in range(12)]
         assert healthy(port)
         assert all_of(idle[0]).startswith(b"HTTP/1.1 408 ")
@@ -90,7 +77,7 @@ def test_bodies_that_never_end_hold_no_slot(start: Callable[..., Running], monke
     monkeypatch.setattr(bodies_module, "PATIENCE", 0.2)
     service = start(max_requests=1, max_bodies=2)
     head = HEAD + b"Authorization: Bearer " + service.admin_key.encode() + b"\r\nContent-Length: 100\r\n\r\n"
-    with listening(service) as port, connected(port, head + b"{") as slow, connected(port, head + b'{"policy') as other:
+    with served(service) as port, connected(port, head + b"{") as slow, connected(port, head + b'{"policy') as other:
         http = httpx.Client(
             base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {service.admin_key}"}, timeout=20
         )
@@ -107,7 +94,7 @@ def test_bodies_that_never_end_hold_no_slot(start: Callable[..., Running], monke
 def test_a_body_has_its_time(start: Callable[..., Running]) -> None:
     service = start(body_seconds=0.3)
     head = HEAD + b"Authorization: Bearer " + service.admin_key.encode() + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
-    with listening(service) as port, connected(port, head + b"1\r\n{\r\n") as slow:
+    with served(service) as port, connected(port, head + b"1\r\n{\r\n") as slow:
         answer = slow.recv(65536)
         assert b" 408 " in answer.splitlines()[0]
 
@@ -115,7 +102,7 @@ def test_a_body_has_its_time(start: Callable[..., Running]) -> None:
 def test_who_does_not_read_the_answer_is_cut_off(start: Callable[..., Running]) -> None:
     service = start(request_seconds=4, max_requests=1)
     service.app.add_api_route("/v1/large", lambda: Response(bytes(30 * 2**20)), methods=["GET"])
-    with listening(service) as port, connected(port, b"GET /v1/large HTTP/1.1\r\nHost: x\r\n\r\n") as slow:
+    with served(service) as port, connected(port, b"GET /v1/large HTTP/1.1\r\nHost: x\r\n\r\n") as slow:
         assert slow.recv(1) == b"H"
         key = {"Authorization": f"Bearer {service.admin_key}"}
         assert httpx.get(f"http://127.0.0.1:{port}/v1/sessions", headers=key, timeout=20).status_code == 200
@@ -149,10 +136,7 @@ def test_places_of_bodies() -> None:
 
 
 def test_the_gate_is_empty_afterwards(service: Running, tiny_picture: bytes) -> None:
-    api = service.client()
-    made = api.create_session()
-    person = service.client(made["client_token"])
-    person.give_consent(made["id"], version="2026-1", language="en")
+    made, person = service.consented()
     person.upload_media(made["id"], tiny_picture, role="selfie", content_type="image/jpeg")
     service.http().get("/v1/nothing")
     layer = service.app.middleware_stack
