@@ -37,9 +37,7 @@ def frames(count: int = 6, seed: int = 0) -> list[dict[str, Any]]:
 
 
 def collecting(service: Running, policy: str = "default") -> tuple[Any, str]:
-    made = service.client().create_session(policy=policy)
-    person = service.client(made["client_token"])
-    person.give_consent(made["id"], version="2026-1", language="en")
+    made, _ = service.consented(policy=policy)
     return service.http(made["client_token"]), made["id"]
 
 
@@ -53,6 +51,12 @@ def drawn(http: Any, session: str) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     content: dict[str, Any] = answer.json()
     return content
+
+
+def length(challenge: dict[str, Any]) -> int:
+    """Milliseconds to the end of what is shown."""
+    end: int = challenge["flashes"][-1]["at_ms"] + challenge["flashes"][-1]["for_ms"]
+    return end
 
 
 def test_a_challenge_is_answered_once(service: Running) -> None:
@@ -86,17 +90,14 @@ def test_the_session_says_that_it_wants_a_challenge(service: Running) -> None:
 
 def test_frames_that_cannot_show_enough_are_doubted_by_their_times(service: Running) -> None:
     http, session = collecting(service)
-    challenge = drawn(http, session)
-    end = challenge["flashes"][-1]["at_ms"] + challenge["flashes"][-1]["for_ms"]
     picture = frames(1)[0]["picture"]
     for gap, code in ((120, None), (700, "attacks.timing_sparse")):
-        shown = [{"at_ms": float(at), "picture": picture} for at in range(0, end, gap)]
+        challenge = drawn(http, session)
+        shown = [{"at_ms": float(at), "picture": picture} for at in range(0, length(challenge), gap)]
         answer = send(http, session, challenge["challenge"], shown).json()
         assert [each["code"] for each in answer["doubts"]] == ([code] if code else []), gap
         assert all(each["advice"] for each in answer["doubts"])
-        challenge = drawn(http, session)
-        end = challenge["flashes"][-1]["at_ms"] + challenge["flashes"][-1]["for_ms"]
-    early = send(http, session, challenge["challenge"]).json()
+    early = send(http, session, drawn(http, session)["challenge"]).json()
     assert [each["code"] for each in early["doubts"]] == ["attacks.timing_incomplete"]
 
 
@@ -248,19 +249,16 @@ def test_a_still_picture_in_place_of_a_person_is_not_accepted(service: Running, 
     assert (
         service.http(service.admin_key).post("/v1/policies/active", json={"text": INJECTION_POLICY}).status_code < 300
     )
-    made = api.create_session(policy="active")
-    person, http = service.client(made["client_token"]), service.http(made["client_token"])
-    person.give_consent(made["id"], version="2026-1", language="en")
+    made, person = service.consented(policy="active")
+    http = service.http(made["client_token"])
     challenge = drawn(http, made["id"])
     still = io.BytesIO()
     picture = Pillow.open(pictures.selfie).convert("RGB")
     picture.thumbnail((480, 480))
     picture.save(still, "JPEG")
     encoded = base64.b64encode(still.getvalue()).decode()
-    end = challenge["flashes"][-1]["at_ms"] + challenge["flashes"][-1]["for_ms"]
-    shown = [
-        {"at_ms": float(at), "picture": encoded} for at in range(0, end, 250)
-    ]  # five frames of the shortest prompt
+    times = range(0, length(challenge), 250)  # five frames of the shortest prompt
+    shown = [{"at_ms": float(at), "picture": encoded} for at in times]
     assert send(http, made["id"], challenge["challenge"], shown).status_code == 201
     for role in ("selfie", "reference"):
         person.upload_media(made["id"], pictures.selfie.read_bytes(), role=role, content_type="image/jpeg")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -168,7 +169,7 @@ def test_no_request_names_a_place_to_fetch_from(service: Running, tiny_picture: 
     assert asked == []
 
 
-def test_every_refusal_that_passes_says_when_to_come_back(service: Running) -> None:
+def test_a_service_that_is_not_ready_says_when_to_come_back(service: Running) -> None:
     answer = service.http().get("/v1/readyz")
     assert answer.status_code == 503 and int(answer.headers["retry-after"]) >= 1
 
@@ -180,8 +181,6 @@ def test_states_are_named_in_the_description(service: Running) -> None:
 
 
 def test_the_guide_shows_the_state_machine() -> None:
-    from pathlib import Path
-
     guide = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "service.md").read_text("utf-8")
     assert "(../store.md#states-of-a-session)" in guide
     for step in TRANSITIONS:
@@ -201,8 +200,7 @@ def test_metadata_comes_back_to_its_owner_alone(service: Running) -> None:
 
 def test_an_expired_session_takes_nothing_in(service: Running, tiny_picture: bytes, clock: SetClock) -> None:
     api = service.client()
-    made = api.create_session(policy="no-liveness", lifetime_minutes=5)
-    service.client(made["client_token"]).give_consent(made["id"], version="2026-1", language="en")
+    made, _ = service.consented(policy="no-liveness", lifetime_minutes=5)
     clock.move(minutes=5)
     http = service.http(service.admin_key)
     answers: list[httpx.Response] = [

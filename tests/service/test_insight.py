@@ -18,7 +18,7 @@ from samebody.service.insight import Insight
 from samebody.service.work import VerifySession
 from samebody.store.verdicts import Conclusion
 from tests.service.conftest import Pictures, Running
-from tests.service.test_console import in_review, token, verdict_body, visitor
+from tests.service.test_console import in_review, token, visitor
 from tests.store.conftest import SetClock
 
 PERSON, SAME, OTHER = "person-a-1", "person-a-2", "person-b-1"
@@ -30,17 +30,7 @@ def photograph(name: str) -> bytes:
 
 def reviewed(service: Running, selfie: bytes, document: bytes) -> dict[str, str]:
     """A case in review with real pictures."""
-    made = service.client().create_session(policy="no-liveness")
-    person = service.client(made["client_token"])
-    person.give_consent(made["id"], version="2026-1", language="en")
-    person.upload_media(made["id"], selfie, role="selfie", content_type="image/jpeg")
-    person.upload_media(made["id"], document, role="document_front", content_type="image/jpeg")
-    person.submit_session(made["id"])
-    queue = Queue(service.store)
-    claim = queue.claim("w")
-    assert claim is not None
-    queue.conclude(claim, verdict_body(claim.case_id))
-    return {"id": made["id"], "case": made["case_id"]}
+    return in_review(service, selfie, document=document)
 
 
 def answering(service: Running) -> Insight:
@@ -201,12 +191,7 @@ def test_a_worker_answers_while_no_session_waits(service: Running, tiny_picture:
             return None
         return True
 
-    made = service.client().create_session(policy="no-liveness")
-    person = service.client(made["client_token"])
-    person.give_consent(made["id"], version="2026-1", language="en")
-    for role in ("selfie", "document_front"):
-        person.upload_media(made["id"], tiny_picture, role=role, content_type="image/jpeg")
-    person.submit_session(made["id"])
+    service.submitted(tiny_picture)
     worker = Worker(Queue(service.store), verified, poll=0.01, idle=answered)
     assert worker.run() == 1
     assert order == ["session", "answer", "answer"]

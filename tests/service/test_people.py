@@ -26,13 +26,8 @@ def text(name: str) -> str:
 
 def accepted(service: Running, selfie: str, *, consent: bool = True) -> str:
     """A session that was accepted, with a selfie."""
-    made = service.client().create_session(policy="no-liveness")
-    person = service.client(made["client_token"])
-    for purpose in ("verification", "enrolment") if consent else ("verification",):
-        person.give_consent(made["id"], version="2026-1", language="en", purpose=purpose)
-    for role in ("selfie", "document_front"):
-        person.upload_media(made["id"], photograph(selfie), role=role, content_type="image/jpeg")
-    person.submit_session(made["id"])
+    purposes = ("verification", "enrolment") if consent else ("verification",)
+    made = service.submitted(photograph(selfie), purposes=purposes)
     queue = Queue(service.store)
     claim = queue.claim("test")
     assert claim is not None

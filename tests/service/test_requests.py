@@ -200,15 +200,7 @@ def test_a_full_queue_refuses_submissions_and_loses_nothing(start: Callable[...,
     service = start(max_waiting=1)
     api = service.client()
 
-    def ready() -> str:
-        made = api.create_session(policy="no-liveness")
-        person = service.client(made["client_token"])
-        person.give_consent(made["id"], version="2026-1", language="en")
-        for role in ("selfie", "document_front"):
-            person.upload_media(made["id"], tiny_picture, role=role, content_type="image/jpeg")
-        return made["id"]
-
-    one, two = ready(), ready()
+    one, two = (service.filled(tiny_picture)[0]["id"] for _ in range(2))
     http = service.http(service.admin_key)
     assert http.post(f"/v1/sessions/{one}/submit").status_code == 202
     refused = http.post(f"/v1/sessions/{two}/submit")
@@ -217,9 +209,7 @@ def test_a_full_queue_refuses_submissions_and_loses_nothing(start: Callable[...,
 
 
 def test_an_incomplete_session_is_not_submitted(service: Running, tiny_picture: bytes) -> None:
-    made = service.client().create_session(policy="no-liveness")
-    person = service.client(made["client_token"])
-    person.give_consent(made["id"], version="2026-1", language="en")
+    made, person = service.consented(policy="no-liveness")
     person.upload_media(made["id"], tiny_picture, role="selfie", content_type="image/jpeg")
     answer = service.http(made["client_token"]).post(f"/v1/sessions/{made['id']}/submit")
     assert (answer.status_code, answer.json()["code"]) == (409, "session.incomplete")
@@ -228,9 +218,7 @@ def test_an_incomplete_session_is_not_submitted(service: Running, tiny_picture: 
 
 @pytest.mark.parametrize("data", [b"", b"not a picture", b"\xff\xd8\xff\xe0" + bytes(500), b"GIF89a" + bytes(50)])
 def test_what_is_no_picture_is_refused(service: Running, data: bytes) -> None:
-    made = service.client().create_session()
-    person = service.client(made["client_token"])
-    person.give_consent(made["id"], version="2026-1", language="en")
+    made, person = service.consented()
     answer = service.http(made["client_token"]).post(
         f"/v1/sessions/{made['id']}/media?role=selfie", content=data, headers={"Content-Type": "image/jpeg"}
     )
@@ -239,9 +227,7 @@ def test_what_is_no_picture_is_refused(service: Running, data: bytes) -> None:
 
 
 def test_links_show_a_sample_for_a_while(service: Running, tiny_picture: bytes, clock: SetClock) -> None:
-    made = service.client().create_session()
-    person = service.client(made["client_token"])
-    person.give_consent(made["id"], version="2026-1", language="en")
+    made, person = service.consented()
     media = person.upload_media(made["id"], tiny_picture, role="selfie", content_type="image/jpeg")
     link = service.client(service.key("reviewer")).media_link(made["id"], media["id"])
     path = httpx.URL(link["url"]).path
@@ -257,9 +243,7 @@ def test_links_show_a_sample_for_a_while(service: Running, tiny_picture: bytes, 
 
 def test_redaction_takes_the_sample_and_keeps_the_decision(service: Running, tiny_picture: bytes) -> None:
     api = service.client()
-    made = api.create_session(reference="mine")
-    person = service.client(made["client_token"])
-    person.give_consent(made["id"], version="2026-1", language="en")
+    made, person = service.consented(reference="mine")
     person.upload_media(made["id"], tiny_picture, role="selfie", content_type="image/jpeg")
     redacted = api.redact_session(made["id"])
     assert redacted["state"] == "redacted" and redacted["reference"] is None
