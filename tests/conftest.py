@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             "skipped: tests/lab/train, because torch is not installed (samebody[train]).", yellow=True
         )
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a browser of the Chromium family."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    path = next((found for name in names if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip(f"no browser on the PATH (looked for {', '.join(names)})")
+    return path
 
 
 @pytest.fixture

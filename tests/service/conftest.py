@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from benchmarks.service_load.served import free_port
 from samebody.config import load_settings
 from samebody.service.access import scopes_for
 from samebody.service.app import create_app
@@ -118,6 +119,27 @@ def listening(running: uvicorn.Server) -> Iterator[int]:
         running.should_exit = True
         thread.join(60)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def address(start: Callable[..., Running]) -> Iterator[tuple[str, Running]]:
+    """Where a browser finds the service, and the service."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    service = start(public_url=url)
+    with listening(uvicorn.Server(uvicorn.Config(service.app, host="127.0.0.1", port=port, log_level="error"))):
+        yield url, service
+
+
+@pytest.fixture
+def browser(chromium: str) -> Iterator[Any]:
+    """A browser with a camera that shows a test picture and is always allowed."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as running:
+        arguments = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        opened = running.chromium.launch(executable_path=chromium, args=arguments)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

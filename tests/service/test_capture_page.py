@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
-from benchmarks.service_load.served import free_port
 from samebody.jobs import Queue
-from samebody.service.app import create_app
 from samebody.service.capture.pages import PAGE
 from samebody.store.verdicts import Conclusion
 from tests.service.conftest import Running
 
 ROOT = Path(__file__).resolve().parents[2]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 built = pytest.mark.skipif(not (PAGE / "index.html").is_file(), reason="the page is not built; run `make web`")
 
 
@@ -71,33 +64,6 @@ def test_models_come_from_verified_records(service: Running) -> None:
     again = http.get("/capture/models/face-detector.onnx", headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
     assert http.get("/capture/models/face/sface").status_code == 404
-
-
-@pytest.fixture
-def address(start: Callable[..., Running]) -> Iterator[tuple[str, Running]]:
-    port = free_port()
-    service = start(public_url=f"http://127.0.0.1:{port}")
-    store = service.store
-    app = create_app(store, service.app.state.service.settings, service.app.state.service.runtime)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{port}", service
-    server.should_exit = True
-    thread.join(10)
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("no browser of the Chromium family on the PATH")
-    with playwright.sync_playwright() as running:
-        arguments = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-        opened = running.chromium.launch(executable_path=path, args=arguments)
-        yield opened
-        opened.close()
 
 
 @built

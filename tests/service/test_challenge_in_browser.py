@@ -25,9 +25,7 @@ from samebody.service.work import VerifySession
 from samebody.types import Outcome
 from tests.service.acting_camera import Mode, bank_of, script
 from tests.service.conftest import Pictures, Running
-from tests.service.test_capture_page import ROOT, address, browser, built
-
-__all__ = ["address", "browser"]
+from tests.service.test_capture_page import ROOT, built
 
 pytestmark = [built, pytest.mark.browser, pytest.mark.weights]
 POLICY = "active-liveness"

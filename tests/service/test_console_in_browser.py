@@ -8,11 +8,8 @@ from typing import Any
 import pytest
 
 from tests.service.conftest import Running
-from tests.service.test_capture_page import address, browser
 from tests.service.test_console import in_review
 from tests.service.test_console_cases import with_document
-
-__all__ = ["address", "browser"]
 
 pytestmark = pytest.mark.browser
 SIZES = {"desk": {"width": 1180, "height": 900}, "phone": {"width": 390, "height": 844}}

@@ -7,17 +7,15 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
 
-from benchmarks.service_load.served import free_port
-from samebody.service.client import ApiError, Client, verify_webhook
+from benchmarks.service_load.served import Receiver, free_port
+from samebody.service.client import ApiError, Client
 from samebody.store import LocalMasterKey, Store
 from samebody.store.audit import verify_log
 from tests.service.conftest import Pictures
@@ -86,21 +84,7 @@ def test_a_session_over_four_processes_of_which_some_die(
         processes.start(name, "worker")
     processes.start("housekeeper", "housekeeper")
     url, end = f"http://127.0.0.1:{processes._port}", time.monotonic() + 180
-    received: list[tuple[dict[str, str], bytes]] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append((dict(self.headers), self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    receiver = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    threading.Thread(target=receiver.serve_forever, daemon=True).start()
-
-    with Client(url, found[1], retries=0) as api:
+    with Client(url, found[1], retries=0) as api, Receiver() as receiver:
         while True:
             try:
                 if api.readyz()["ready"]:
@@ -111,7 +95,7 @@ def test_a_session_over_four_processes_of_which_some_die(
         while fake_redis.subscribers < 2:
             assert time.monotonic() < end
             time.sleep(0.1)
-        endpoint = api.create_endpoint(url=f"http://127.0.0.1:{receiver.server_port}/", kinds=["session.accepted"])
+        receiver.register(api, ["session.accepted"])
 
         def submitted() -> str:
             made = api.create_session(policy="no-liveness")
@@ -135,8 +119,8 @@ def test_a_session_over_four_processes_of_which_some_die(
         fake_redis.kill()
         third = submitted()
         assert settled(second) == settled(third) == "accepted"
-        while len({verify_webhook(endpoint["secret"], *each)["data"]["session"] for each in received}) < 3:
-            assert time.monotonic() < end
+        while set(receiver.told()) != {first, second, third}:
+            assert time.monotonic() < end and receiver.wrong == []
             time.sleep(0.1)
 
         api_process.send_signal(signal.SIGTERM)
@@ -147,7 +131,6 @@ def test_a_session_over_four_processes_of_which_some_die(
         api_process.wait(60)
         processes.running["worker 2"].send_signal(signal.SIGTERM)
         assert processes.running["worker 2"].wait(60) == 0
-    receiver.shutdown()
     plain = pictures.selfie.read_bytes()[1000:1032]
     assert len([key for key in bucket.objects if "/case_" in key]) == 6
     assert not [key for key, (data, _) in bucket.objects.items() if plain in data]

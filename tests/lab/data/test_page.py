@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 import subprocess
 import threading
 import time
@@ -22,8 +21,6 @@ from samebody.lab.data.labelling import LabelProject, load_schema
 from samebody.lab.data.labelling.page import LabelServer
 from samebody.lab.data.labelling.project import Label
 from samebody.lab.data.labelling.schema import EXAMPLE
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @pytest.fixture
@@ -173,12 +170,9 @@ def until(what: Callable[[], object], seconds: float = 20.0) -> None:
 
 
 @pytest.mark.browser
-def test_a_browser_labels_with_the_keyboard(server: LabelServer, tmp_path: Path) -> None:
-    program = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if program is None:
-        pytest.skip(f"no browser on the PATH (looked for {', '.join(BROWSERS)})")
+def test_a_browser_labels_with_the_keyboard(server: LabelServer, tmp_path: Path, chromium: str) -> None:
     project = server.project
-    browser = Browser(program, tmp_path / "profile")
+    browser = Browser(chromium, tmp_path / "profile")
     try:
         browser.call("Page.navigate", url=server.address)
         until(lambda: browser.value("document.readyState") == "complete" and browser.value("!!schema"))
