@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 import re
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
+from benchmarks.service_load.served import Receiver
 from samebody.attacks import challenge as challenges
 from samebody.attacks.active import CHECKS, ActiveLiveness, read_recording
 from samebody.config import load_settings
@@ -19,7 +18,6 @@ from samebody.decide.load import policy_text
 from samebody.face import FaceAnalyser
 from samebody.jobs import Deliveries, Queue, Worker
 from samebody.service.challenges import MOST_DRAWS
-from samebody.service.client import verify_webhook
 from samebody.service.webhooks import Sender
 from samebody.service.work import VerifySession
 from samebody.types import Outcome
@@ -62,37 +60,11 @@ def shortest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("samebody.service.challenges.draw_challenge", lambda: challenges.draw_challenge(draw))
 
 
-class Hooks:
-    """A shop's own server that takes webhooks in."""
-
-    def __init__(self) -> None:
-        self.received: list[tuple[dict[str, str], bytes]] = []
-        kept = self.received
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                kept.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hooks"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
 @pytest.fixture
-def hooks() -> Iterator[Hooks]:
-    opened = Hooks()
-    yield opened
-    opened.close()
+def hooks() -> Iterator[Receiver]:
+    """A shop's own server that takes webhooks in."""
+    with Receiver() as opened:
+        yield opened
 
 
 class Visit:
@@ -158,12 +130,12 @@ def test_a_person_passes_and_a_still_picture_fails(
     browser: Any,
     bank: dict[str, Any],
     pictures: Pictures,
-    hooks: Hooks,
+    hooks: Receiver,
     shortest: None,
 ) -> None:
     _, service = address
     trust_the_checks(service)
-    endpoint = service.client().create_endpoint(url=hooks.url)
+    hooks.register(service.client())
     person, still = Visit(service, browser, "person", bank), Visit(service, browser, "still", bank, viewport=DESK)
     for each in (person, still):
         each.selfie()
@@ -191,8 +163,8 @@ def test_a_person_passes_and_a_still_picture_fails(
     deliveries = Deliveries(service.store, Sender(private=True))
     deliveries.fan_out()
     deliveries.deliver_due()
-    told = [verify_webhook(endpoint["secret"], headers, body) for headers, body in hooks.received]
-    ended = {each["data"]["session"]: each["type"] for each in told}
+    ended = {each["data"]["session"]: each["type"] for each in hooks.messages.values()}
+    assert hooks.wrong == []
     assert ended[still.made["id"]] == "session.rejected"
     assert ended[person.made["id"]] in ("session.accepted", "session.review")
 
