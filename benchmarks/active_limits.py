@@ -183,7 +183,8 @@ def fit(sessions: Sequence[Kept]) -> dict[str, dict[str, Limit]]:
         raise ValueError("some movement was never seen; render more people first")
     limits = {"pose": {name: middle(asked[name], others[name], people) for name in asked}}
     heads, planes = reliefs(sessions)
-    solid = _limit(_rounded(float(np.quantile(heads, 0.05))), "5 % quantile of bona fide", people, heads, planes)
+    low = math.floor(100 * float(np.quantile(heads, 0.05))) / 100  # down: rounded up it would lose more of them
+    solid = _limit(low, "5 % quantile of bona fide, down", people, heads, planes)
     ceiling = min(float(np.quantile(planes, 0.99)), 0.9 * solid.value)
     flat = _limit(_rounded(ceiling), "above others, at most 0.9 of solid", people, heads, planes)
     limits["parallax"] = {"flat": flat, "solid": solid}

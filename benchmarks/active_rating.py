@@ -252,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("what", nargs="?", choices=("render", "limits", "rate", "page", "all"), default="all")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("SAMEBODY_DATA", ROOT.parent / "shared/data")))
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("SAMEBODY_DATA", "data")))
     parser.add_argument("--cache", type=Path, default=cache_folder())
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--people", type=int, default=1000, help="at most, of each half")

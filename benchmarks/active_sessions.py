@@ -303,7 +303,7 @@ REST_MS, COURSE = (-400, -150), ((600, 0.4), (900, 0.8), (1200, 1.0), (1500, 1.0
 
 
 def key_challenge(rng: np.random.Generator) -> Challenge:
-    """All six actions in a drawn order, and seven colours: what limits are set on needs no other frames."""
+    """All six actions in a drawn order, and six colours: what limits are set on needs no other frames."""
     colours = challenge_of(rng).flashes[:6]
     actions = list(Action)
     order = rng.permutation(len(actions)).tolist()

@@ -19,6 +19,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.edge_labels import labels_compared
 from samebody.config import load_settings
 from samebody.face import FaceAnalyser
 from samebody.lab.evaluate.corruptions import corruption, generator
@@ -255,6 +256,7 @@ def graphs(models: tuple[Path, ...], data: Path, repeats: Path, cache: Path, hel
     adults = population("matched-adults", faces["fairface"].samples)
     people_of_orl = None
     refused: dict[str, NDArray[np.int64]] = {}
+    limits: dict[str, list[float]] = {}
     rows = []
     for name, vectors in answers.items():
         templates = {k: Templates(faces[k].samples, vectors[k], (), ()) for k in faces}
@@ -269,6 +271,7 @@ def graphs(models: tuple[Path, ...], data: Path, repeats: Path, cache: Path, hel
             worst, least = float(rates.max()), float(rates.min())
             mean = float(np.exp(np.log(rates).mean())) if least > 0 else None
             ratios.append({"to_lowest": worst / least if least else None, "to_mean": worst / mean if mean else None})
+        limits[name] = [point.value for point in points]
         refused[name] = np.bincount(mated.person, mated.scores < points[1].value, mated.people).astype(np.int64)
         back = [sample for sample, gone in zip(faces["fairface"].samples, away) if gone]
         owners = [owner for owner, gone in zip(people, away) if gone]
@@ -277,7 +280,7 @@ def graphs(models: tuple[Path, ...], data: Path, repeats: Path, cache: Path, hel
         rows.append(
             {
                 "model": name,
-                "thresholds": [point.value for point in points],
+                "thresholds": limits[name],
                 "fnmr": float((mated.scores < points[1].value).mean()),
                 "fnmr_at_1e-3": float((mated.scores < points[0].value).mean()),
                 "groups_at_1e-3": ratios[0],
@@ -299,8 +302,16 @@ def graphs(models: tuple[Path, ...], data: Path, repeats: Path, cache: Path, hel
     pairs = [(names[0], other) for other in names[1:]] + [(names[1], other) for other in names[2:]]
     compared_all = {f"{two} against {one}": compared(refused[two], refused[one], tried) for one, two in pairs}
     click.echo(json.dumps(compared_all))
+    labels: dict[str, Any] = {}
+    for name in names[1:]:
+        for at, level in enumerate(("1e-3", "1e-4")):
+            one, two = ((answers[each]["fairface"], limits[each][at]) for each in (name, names[0]))
+            labels[f"{name} against {names[0]} at {level}"] = labels_compared(
+                faces["fairface"].samples, people, one, two
+            )
+    click.echo(json.dumps(labels))
     out.parent.mkdir(parents=True, exist_ok=True)
-    found = {"fmr": FMR, "rows": rows, "orl": compared_all, "machine": machine()}
+    found = {"fmr": FMR, "rows": rows, "orl": compared_all, "labels": labels, "machine": machine()}
     out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 

@@ -54,7 +54,7 @@ class Model:
         folders: that must be in the data folder.
         weights: of other models that it learns from.
         release: its release file; run and out are set to folders beside the run.
-        recipe: whether a recipe of that name trains it.
+        recipes: that train it: the one of its own name unless told otherwise.
         quick: changes of the recipe for ``--quick``.
         note: what does not come out of the steps.
     """
@@ -65,7 +65,7 @@ class Model:
     folders: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     release: str = ""
-    recipe: bool = True
+    recipes: tuple[str, ...] | None = None
     quick: tuple[str, ...] = QUICK
     note: str = ""
 
@@ -96,7 +96,13 @@ MODELS = (
     Model(
         "edge",
         "face/edge",
-        (TRAIN + " --set task.root={data}", SHIP),
+        (
+            "samebody train edge --out {work}/begin --cache {cache} --set task.root={data}",
+            "samebody train edge-second --out {work}/run --cache {cache} --set task.root={data}"
+            " --set init.weights={work}/begin",
+            SHIP,
+        ),
+        recipes=("edge", "edge-second"),
         release="benchmarks/edge_release.yaml",
         folders=("fairface",),
         weights=("face/sface", "face/yunet"),
@@ -116,7 +122,7 @@ MODELS = (
         "morph",
         "attacks/morph-differential",
         ("python -m benchmarks.morph_results --data {data} --cache {cache}{write}",),
-        recipe=False,
+        recipes=(),
         folders=("fairface", "orl"),
         weights=("face/sface", "face/yunet", "face/landmarks"),
         note="fitted in closed form; `--write` keeps what comes out",
@@ -173,12 +179,11 @@ def filled(model: Model, data: Path, work: Path, *, quick: bool = False, write: 
 
 
 def sources(model: Model) -> str:
-    """SHA-256 over the recipe and its ship file: when they change, steps that were done are run again."""
+    """SHA-256 over the recipes and the ship file: when they change, steps that were done are run again."""
     digest = hashlib.sha256()
-    for path in (
-        ROOT / "src/samebody/lab/train/recipes" / f"{model.name}.yaml",
-        ROOT / (model.release or "-"),
-    ):
+    recipes = (model.name,) if model.recipes is None else model.recipes
+    folder = ROOT / "src/samebody/lab/train/recipes"
+    for path in (*(folder / f"{each}.yaml" for each in recipes), ROOT / (model.release or "-")):
         digest.update(path.read_bytes() if path.is_file() else b"-")
     return digest.hexdigest()
 

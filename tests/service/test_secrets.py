@@ -234,10 +234,12 @@ def test_children_get_addresses_by_their_environment_where_ps_does_not_show_them
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from samebody.cli import serve
+    from samebody.cli.store_common import StorePlace
 
     address = "postgresql://u:PLANTEDpassword@db/name"
+    place = StorePlace(address, "s3://bucket")
     commands, environment = serve.children(
-        address, "s3://bucket", None, (), log_format="json", host="127.0.0.1", port=1, public_url="http://x", workers=2
+        place, log_format="json", host="127.0.0.1", port=1, public_url="http://x", workers=2
     )
     assert set(commands) == {"api", "housekeeper", "worker 1", "worker 2"}
     assert not [part for command in commands.values() for part in command if "PLANTED" in part]

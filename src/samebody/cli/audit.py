@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from samebody.cli.store_common import FILE, opened, store_options
+from samebody.cli.store_common import FILE, StorePlace, store_options
 
 if TYPE_CHECKING:
     from samebody.store.audit import Checkpoint, Report
@@ -35,10 +35,7 @@ def command() -> None:
 @click.pass_context
 def verify(
     context: click.Context,
-    where: str,
-    media: str | None,
-    key_file: Path | None,
-    old_keys: tuple[Path, ...],
+    place: StorePlace,
     tenant: str | None,
     export: Path | None,
     public_key: str | None,
@@ -54,7 +51,7 @@ def verify(
         from samebody.store.audit import verify_log
 
         trusted: list[Checkpoint] = [mark for path in against for mark in _read(path).checkpoints]
-        with opened(where, media, key_file, old_keys) as store, store.read() as tx:
+        with place.open() as store, store.read() as tx:
             report = verify_log(tx, store.audit, tenant, trusted)
     _say(report, as_json, kept_apart=export is None or public_key is not None)
     context.exit(0 if report.sound else 1)
@@ -67,10 +64,7 @@ def verify(
     "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write, JSON lines."
 )
 def export(
-    where: str,
-    media: str | None,
-    key_file: Path | None,
-    old_keys: tuple[Path, ...],
+    place: StorePlace,
     tenant: str,
     out: Path,
 ) -> None:
@@ -78,7 +72,7 @@ def export(
     from samebody.store.audit import export_log
     from samebody.store.files import written
 
-    with opened(where, media, key_file, old_keys) as store, written(out) as stream, store.write() as tx:
+    with place.open() as store, written(out) as stream, store.write() as tx:
         count, public = export_log(tx, store.audit, tenant, stream)
     click.echo(f"{count} events of {tenant} written to {out}")
     click.echo(f"public key: {public}")

@@ -7,13 +7,14 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from samebody.cli.store_common import key_file_of, opened, store_options
+from samebody.cli.store_common import StorePlace, key_file_of, store_options
 
 if TYPE_CHECKING:
     from samebody.store.store import Store
@@ -30,10 +31,7 @@ LEAST_FREE = 2 * 2**30
 @click.pass_context
 def command(
     context: click.Context,
-    where: str,
-    media: str | None,
-    key_file: Path | None,
-    old_keys: tuple[Path, ...],
+    place: StorePlace,
     as_json: bool,
 ) -> None:
     """Look at what is needed: Python, settings, weights, decoders, disk, and the store when there is one.
@@ -41,11 +39,11 @@ def command(
     Exits with 0 when nothing is at fault, 1 otherwise. Nothing is changed.
     """
     lines = [*_python(), *_settings(), *_models(), *_extras(), *_providers()]
-    if "://" in where or Path(where).exists():
-        key_file = key_file or _beside(where)
-        lines += _store(lambda: opened(where, media, key_file, old_keys))
+    if "://" in place.where or Path(place.where).exists():
+        beside = replace(place, key_file=place.key_file or _beside(place.where))
+        lines += _store(beside.open)
     else:
-        lines.append(("store", "note", f"there is none at {where}; `samebody serve` makes it"))
+        lines.append(("store", "note", f"there is none at {place.where}; `samebody serve` makes it"))
     if as_json:
         click.echo(json.dumps([dict(zip(("part", "state", "detail"), line, strict=True)) for line in lines], indent=2))
     else:

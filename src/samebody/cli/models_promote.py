@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from samebody.cli.store_common import FILE, actor, opened, store_options
+from samebody.cli.store_common import FILE, StorePlace, actor, store_options
 
 
 @click.command("promote")
@@ -16,10 +16,7 @@ from samebody.cli.store_common import FILE, actor, opened, store_options
 @click.option("--force", default="", metavar="REASON", help="Do it without a comparison that keeps the limits.")
 @click.argument("identifier", metavar="ID")
 def promote(
-    where: str,
-    media: str | None,
-    key_file: Path | None,
-    old_keys: tuple[Path, ...],
+    place: StorePlace,
     tenant: str,
     limits_file: Path | None,
     force: str,
@@ -31,7 +28,7 @@ def promote(
     from samebody.operate.limits import read_limits
 
     limits = read_limits(limits_file) if limits_file else None
-    with opened(where, media, key_file, old_keys) as store:
+    with place.open() as store:
         live = promote_model(store, tenant, identifier, load_settings(), actor=actor(), limits=limits, force=force)
         click.echo(f"{live.model_id} is live for {tenant} (change {live.number})")
 
@@ -39,11 +36,11 @@ def promote(
 @click.command("rollback")
 @store_options
 @click.option("--tenant", default="local", show_default=True)
-def rollback(where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], tenant: str) -> None:
+def rollback(place: StorePlace, tenant: str) -> None:
     """Make the embedder live again that was live before. Asks nothing."""
     from samebody.config import load_settings
     from samebody.operate.changes import rollback_model
 
-    with opened(where, media, key_file, old_keys) as store:
+    with place.open() as store:
         live = rollback_model(store, tenant, load_settings(), actor=actor())
         click.echo(f"{live.model_id} is live for {tenant} (change {live.number})")

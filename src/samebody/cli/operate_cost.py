@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from samebody.cli.store_common import FILE, opened, store_options
+from samebody.cli.store_common import FILE, StorePlace, store_options
 
 
 @click.command("cost")
@@ -17,10 +17,7 @@ from samebody.cli.store_common import FILE, opened, store_options
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    where: str,
-    media: str | None,
-    key_file: Path | None,
-    old_keys: tuple[Path, ...],
+    place: StorePlace,
     tenant: str,
     prices_file: Path,
     days: float,
@@ -30,7 +27,7 @@ def command(
     from samebody.operate.cost import cost, read_prices
 
     prices = read_prices(prices_file)
-    with opened(where, media, key_file, old_keys) as store, store.read() as tx:
+    with place.open() as store, store.read() as tx:
         found = cost(tx, tenant, prices, now=store.clock(), days=days)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from samebody.cli.store_common import actor, opened, store_options
+from samebody.cli.store_common import StorePlace, actor, store_options
 
 if TYPE_CHECKING:
     from samebody.operate.drift import DriftReport
@@ -37,10 +36,7 @@ _TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 @click.pass_context
 def command(
     context: click.Context,
-    where: str,
-    media: str | None,
-    key_file: Path | None,
-    old_keys: tuple[Path, ...],
+    place: StorePlace,
     tenant: str,
     until: datetime | None,
     days: float,
@@ -56,7 +52,7 @@ def command(
     from samebody.operate.watch import watch
 
     limits = DriftLimits(monthly_alarms=monthly_alarms, looks=looks, least_psi=least_psi)
-    with opened(where, media, key_file, old_keys) as store:
+    with place.open() as store:
         report = watch(
             store, tenant, limits, until=until, days=days, reference_days=reference_days,
             reference_until=reference_until, actor=actor(),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from samebody.cli.store_common import actor, opened, store_options
+from samebody.cli.store_common import StorePlace, actor, store_options
 
 
 @click.command("export-labels")
@@ -16,13 +16,11 @@ from samebody.cli.store_common import actor, opened, store_options
     "--out", type=click.Path(file_okay=False, path_type=Path), required=True,
     help="New folder, samples in plain: keep it as the lab's data is kept.",
 )  # fmt: skip
-def command(
-    where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], tenant: str, out: Path
-) -> None:
+def command(place: StorePlace, tenant: str, out: Path) -> None:
     """Write labelled samples of people who consent to research, and their list; then: samebody data ingest."""
     from samebody.operate.labels import export_labels
 
-    with opened(where, media, key_file, old_keys) as store:
+    with place.open() as store:
         made = export_labels(store, tenant, out, actor=actor())
     click.echo(f"{made.samples} samples of {made.cases} cases written to {out}")
     click.echo(

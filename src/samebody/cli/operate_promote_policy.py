@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from samebody.cli.operate_shadow import say
-from samebody.cli.store_common import FILE, actor, opened, store_options
+from samebody.cli.store_common import FILE, StorePlace, actor, store_options
 
 
 @click.command("promote-policy")
@@ -19,10 +19,7 @@ from samebody.cli.store_common import FILE, actor, opened, store_options
 @click.option("--force", default="", metavar="REASON", help="Do it although a limit is exceeded; the reason is kept.")
 @click.argument("policy", type=FILE)
 def command(
-    where: str,
-    media: str | None,
-    key_file: Path | None,
-    old_keys: tuple[Path, ...],
+    place: StorePlace,
     tenant: str,
     name: str,
     limits_file: Path | None,
@@ -37,7 +34,7 @@ def command(
     from samebody.operate.limits import read_limits
 
     limits = read_limits(limits_file) if limits_file else None
-    with opened(where, media, key_file, old_keys) as store:
+    with place.open() as store:
         row, found = promote_policy(
             store, tenant, name, policy_text(policy)[0], load_settings(),
             actor=actor(), limits=limits, last=last, force=force,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from samebody.cli.store_common import actor, opened, store_options
+from samebody.cli.store_common import StorePlace, actor, store_options
 
 
 @click.command("rollback-policy")
@@ -15,10 +13,7 @@ from samebody.cli.store_common import actor, opened, store_options
 @click.option("--to", type=click.IntRange(min=1), help="Version whose text goes live; else the last other one.")
 @click.argument("name")
 def command(
-    where: str,
-    media: str | None,
-    key_file: Path | None,
-    old_keys: tuple[Path, ...],
+    place: StorePlace,
     tenant: str,
     to: int | None,
     name: str,
@@ -26,6 +21,6 @@ def command(
     """Make an older text of the policy NAME live again, as a new version. Asks nothing."""
     from samebody.operate.changes import rollback_policy
 
-    with opened(where, media, key_file, old_keys) as store:
+    with place.open() as store:
         row = rollback_policy(store, tenant, name, actor=actor(), to=to)
         click.echo(f"{name} version {row.version} is live for sessions made from now on")

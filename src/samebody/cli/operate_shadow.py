@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from samebody.cli.store_common import FILE, actor, opened, store_options
+from samebody.cli.store_common import FILE, StorePlace, actor, store_options
 
 if TYPE_CHECKING:
     from samebody.operate.shadow import Shadow
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write the result here, JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    where: str,
-    media: str | None,
-    key_file: Path | None,
-    old_keys: tuple[Path, ...],
+    place: StorePlace,
     tenant: str,
     candidate: Path | None,
     model: str | None,
@@ -52,7 +49,7 @@ def command(
     if (candidate is None) == (model is None):
         raise click.UsageError("Give either --policy or --model.")
     settings = load_settings()
-    with opened(where, media, key_file, old_keys) as store:
+    with place.open() as store:
         with store.read() as tx:
             record = live_record(store, tx, tenant, settings)
             live = store.policies.get(tx, tenant, name)

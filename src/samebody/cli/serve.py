@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from samebody.cli.store_common import galleries_of, key_file_of, opened, store_options
+from samebody.cli.store_common import StorePlace, galleries_of, key_file_of, store_options
 
 if TYPE_CHECKING:
     from samebody.store.store import Store
@@ -35,10 +36,7 @@ ROLES = ("all", "api", "worker", "housekeeper", "prepare")
 @click.option("--tenant", default="local", show_default=True, help="A tenant to make unless it is there.")
 @click.option("--with-parent", is_flag=True, hidden=True, help="End when standard input does.")
 def command(
-    where: str,
-    media: str | None,
-    key_file: Path | None,
-    old_keys: tuple[Path, ...],
+    place: StorePlace,
     host: str,
     port: int,
     workers: int | None,
@@ -61,16 +59,16 @@ def command(
 
         end_with_parent()
     if role not in ("all", "prepare"):
-        with opened(where, media, key_file, old_keys) as store:
-            _run_role(store, where, role, host, port, public_url)
+        with place.open() as store:
+            _run_role(store, place.where, role, host, port, public_url)
         return
     from samebody.service.processes import Supervisor, on_signals
     from samebody.service.settings import load_service_settings
     from samebody.service.setup import prepare
 
     load_service_settings(public_url=public_url)
-    key_file = _key_file(where, key_file)
-    with opened(where, media, key_file, old_keys, create=True) as store:
+    place = replace(place, key_file=_key_file(place))
+    with place.open(create=True) as store:
         made = prepare(store, tenant)
     if made.admin_key is not None:
         click.echo(f"Admin key (shown this once): {made.admin_key}")
@@ -78,9 +76,8 @@ def command(
         return
     count = workers if workers is not None else max(1, len(os.sched_getaffinity(0)))
     commands, environment = children(
-        where, media, key_file, old_keys, log_format=log_format, host=host, port=port, public_url=public_url,
-        workers=count,
-    )  # fmt: skip
+        place, log_format=log_format, host=host, port=port, public_url=public_url, workers=count
+    )
     supervisor = Supervisor(commands, environment)
     click.echo(f"samebody serves {public_url}/v1 with {count} workers; Ctrl-C ends it.")
     with on_signals(supervisor.stop):
@@ -88,7 +85,7 @@ def command(
 
 
 def children(
-    where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], *, log_format: str, host: str,
+    place: StorePlace, *, log_format: str, host: str,
     port: int, public_url: str, workers: int,
 ) -> tuple[dict[str, list[str]], dict[str, str]]:  # fmt: skip
     """The command line of each child by name, and their environment.
@@ -98,24 +95,25 @@ def children(
     """
     from samebody.service.processes import child_command
 
-    options = ["--key-file", str(key_file)] if key_file else []
-    options += [part for path in old_keys for part in ("--old-key-file", str(path))]
+    options = ["--key-file", str(place.key_file)] if place.key_file else []
+    options += [part for path in place.old_keys for part in ("--old-key-file", str(path))]
     options += ["--log-format", log_format, "--host", host, "--port", str(port), "--public-url", public_url]
     commands = {"api": child_command("api", options), "housekeeper": child_command("housekeeper", options)}
     commands |= {f"worker {number}": child_command("worker", options) for number in range(1, workers + 1)}
-    environment = {**os.environ, "SAMEBODY_STORE": where, **({"SAMEBODY_MEDIA": media} if media else {})}
+    media = {"SAMEBODY_MEDIA": place.media} if place.media else {}
+    environment = {**os.environ, "SAMEBODY_STORE": place.where, **media}
     return commands, environment
 
 
-def _key_file(where: str, given: Path | None) -> Path | None:
+def _key_file(place: StorePlace) -> Path | None:
     """The master key's file: the one given, else the environment's, else one beside the store, made when missing."""
-    if given is not None or os.environ.get("SAMEBODY_MASTER_KEY_FILE") or os.environ.get("SAMEBODY_MASTER_KEY"):
-        return given
-    if "://" in where:
+    if place.key_file or os.environ.get("SAMEBODY_MASTER_KEY_FILE") or os.environ.get("SAMEBODY_MASTER_KEY"):
+        return place.key_file
+    if "://" in place.where:
         return None  # a database elsewhere needs a key that is kept elsewhere too; the store says so
     from samebody.store import LocalMasterKey
 
-    path = key_file_of(Path(where))
+    path = key_file_of(Path(place.where))
     if not path.exists():
         LocalMasterKey.create_file(path)
         click.echo(f"New master key: {path}. Keep a copy apart from the store; without it nothing can be read again.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from samebody.cli.store_common import actor, opened, store_options, with_galleries
+from samebody.cli.store_common import StorePlace, actor, store_options, with_galleries
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -31,11 +31,11 @@ def new_key(path: Path) -> None:
 @command.command()
 @store_options
 @click.option("--tenant", default="local", show_default=True, help="A tenant to make unless it is there.")
-def upgrade(where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], tenant: str) -> None:
+def upgrade(place: StorePlace, tenant: str) -> None:
     """Make a store, or bring one to this release's tables."""
     from samebody.store.upgrade import newest_version
 
-    with opened(where, media, key_file, old_keys, create=True) as store:
+    with place.open(create=True) as store:
         with store.write() as tx:
             store.tenants.ensure(tx, tenant)
         click.echo(f"the store is of version {newest_version()}")
@@ -43,12 +43,12 @@ def upgrade(where: str, media: str | None, key_file: Path | None, old_keys: tupl
 
 @command.command("rotate-keys")
 @store_options
-def rotate_keys(where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...]) -> None:
+def rotate_keys(place: StorePlace) -> None:
     """Re-wrap all keys with the master key of --key-file; the older one is given by --old-key-file.
 
     The service goes on meanwhile if it knows both. Stopped at any moment, the next call goes on.
     """
-    with opened(where, media, key_file, old_keys) as store:
+    with place.open() as store:
         count = store.rotate_master()
         click.echo(
             f"{count} keys re-wrapped by {store.keys.keyring.current}; older master keys are not needed any more"
@@ -57,10 +57,10 @@ def rotate_keys(where: str, media: str | None, key_file: Path | None, old_keys: 
 
 @command.command()
 @store_options
-def sweep(where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...]) -> None:
+def sweep(place: StorePlace) -> None:
     """Delete everything whose time has come, now."""
-    with opened(where, media, key_file, old_keys) as store:
-        for name, count in dataclasses.asdict(with_galleries(store, where).janitor.sweep()).items():
+    with place.open() as store:
+        for name, count in dataclasses.asdict(with_galleries(store, place.where).janitor.sweep()).items():
             click.echo(f"{name.replace('_', ' ')}: {count}")
 
 
@@ -70,10 +70,7 @@ def sweep(where: str, media: str | None, key_file: Path | None, old_keys: tuple[
 @click.option("--out", type=NEW_FILE, required=True, help="ZIP file to write: in plain, so keep it safe.")
 @click.argument("person")
 def export_person(
-    where: str,
-    media: str | None,
-    key_file: Path | None,
-    old_keys: tuple[Path, ...],
+    place: StorePlace,
     tenant: str,
     out: Path,
     person: str,
@@ -81,7 +78,7 @@ def export_person(
     """Write everything held about PERSON (the integrator's name for them, or the id of the subject)."""
     from samebody.store.files import written
 
-    with opened(where, media, key_file, old_keys) as store:
+    with place.open() as store:
         subject = _subject(store, tenant, person)
         with written(out, "wb") as stream:
             count = store.people.export(tenant, subject, stream, actor=actor())
@@ -94,31 +91,28 @@ def export_person(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.argument("person")
 def erase_person(
-    where: str,
-    media: str | None,
-    key_file: Path | None,
-    old_keys: tuple[Path, ...],
+    place: StorePlace,
     tenant: str,
     yes: bool,
     person: str,
 ) -> None:
     """Erase PERSON: their key destroyed, their samples deleted, their cases redacted. Cannot be undone."""
-    with opened(where, media, key_file, old_keys) as store:
+    with place.open() as store:
         subject = _subject(store, tenant, person)
         if not yes:
             click.confirm(f"Erase {subject} for good?", abort=True)
-        with_galleries(store, where).people.erase(tenant, subject, actor=actor())
+        with_galleries(store, place.where).people.erase(tenant, subject, actor=actor())
     click.echo(f"{subject} erased")
 
 
 @command.command()
 @store_options
 @click.argument("target", type=FOLDER)
-def backup(where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], target: Path) -> None:
+def backup(place: StorePlace, target: Path) -> None:
     """Copy the store to a new folder while it is in use."""
     from samebody.store.backup import backup as take
 
-    with opened(where, media, key_file, old_keys) as store:
+    with place.open() as store:
         made = take(store, target)
     click.echo(f"{made['files']} files, {made['bytes']} bytes copied to {target}; the master key is not in it")
 
@@ -127,9 +121,7 @@ def backup(where: str, media: str | None, key_file: Path | None, old_keys: tuple
 @store_options
 @click.option("--marks", help="Sealed files that were in use last, folder or URL: erasures since are repeated.")
 @click.argument("source", type=FOLDER)
-def restore(
-    where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], marks: str | None, source: Path
-) -> None:
+def restore(place: StorePlace, marks: str | None, source: Path) -> None:
     """Make the store --store from a backup, every file checked, and erase again who was erased since.
 
     --store is a new folder, or the URL of an empty database; --media says where sealed files go, if not in the folder.
@@ -139,13 +131,13 @@ def restore(
     from samebody.store.blobs import open_blobs
     from samebody.store.errors import BackupError
 
-    media = media or os.environ.get("SAMEBODY_MEDIA")
+    media = place.media or os.environ.get("SAMEBODY_MEDIA")
     if marks is not None and "://" not in marks and not Path(marks).is_dir():
         raise BackupError(f"there is no folder {marks}.", hint="Name the media folder that was in use last.")
-    bring_back(source, where, media=media, marks=None if marks is None else open_blobs(marks))
-    with opened(where, media, key_file, old_keys, create=True) as store:
+    bring_back(source, place.where, media=media, marks=None if marks is None else open_blobs(marks))
+    with place.open(create=True) as store:
         count = store.vault.erase_again()
-    click.echo(f"restored to {_shown(where)}; {count} keys destroyed again")
+    click.echo(f"restored to {_shown(place.where)}; {count} keys destroyed again")
 
 
 def _shown(where: str) -> str:

@@ -2,36 +2,75 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from samebody.store.store import Store
 
-F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def store_options(command: F) -> F:
-    """``--store``, ``--media``, ``--key-file``, ``--old-key-file``."""
+@dataclass(frozen=True, slots=True)
+class StorePlace:
+    """Where a store is and what opens it: what :func:`store_options` reads.
+
+    Attributes:
+        where: a folder, or a database's URL.
+        media: folder or URL of the sealed files; None where the environment or ``where`` says it.
+        key_file: the master key; None for the environment's.
+        old_keys: older master keys that are accepted too.
+    """
+
+    where: str
+    media: str | None = None
+    key_file: Path | None = None
+    old_keys: tuple[Path, ...] = ()
+
+    def open(self, *, create: bool = False) -> Store:
+        """The store; with ``create`` made or upgraded."""
+        from samebody.store import LocalMasterKey, Store
+
+        named = self.key_file or (Path(path) if (path := os.environ.get("SAMEBODY_MASTER_KEY_FILE")) else None)
+        master = [LocalMasterKey.from_file(path) for path in ([named] if named else [])]
+        if self.old_keys:
+            from samebody.store.master import from_environment
+
+            master = [*(master or from_environment()), *(LocalMasterKey.from_file(path) for path in self.old_keys)]
+        media = self.media or os.environ.get("SAMEBODY_MEDIA")
+        return Store.open(self.where, media=media, master=master, create=create, wake=os.environ.get("SAMEBODY_WAKE"))
+
+
+def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--store``, ``--media``, ``--key-file``, ``--old-key-file``, handed to the command as ``place``."""
+
+    @functools.wraps(command)
+    def placed(
+        *args: Any, where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], **options: Any
+    ) -> Any:
+        return command(*args, place=StorePlace(where, media, key_file, old_keys), **options)
+
+    found: Callable[..., Any] = placed
     for option in (
         click.option("--old-key-file", "old_keys", type=FILE, multiple=True, help="An older master key, accepted too."),
         click.option(
             "--key-file", type=FILE, help="The master key (64 hexadecimal digits); else SAMEBODY_MASTER_KEY_FILE, "
             "else SAMEBODY_MASTER_KEY with the key itself."
         ),
-        click.option("--media", help="Folder or fsspec URL of the sealed files; needed with a database's URL."),
+        click.option("--media", help="Folder or bucket's URL of the sealed files; needed with a database's URL."),
         click.option(
             "--store", "where", envvar="SAMEBODY_STORE", default="samebody-store", show_default=True,
             help="Folder, or a database's URL; else SAMEBODY_STORE.",
         ),
     ):  # fmt: skip
-        command = option(command)
-    return command
+        found = option(found)
+    return found
 
 
 def key_file_of(folder: Path) -> Path:
@@ -40,22 +79,6 @@ def key_file_of(folder: Path) -> Path:
     A copy of the folder alone (a backup, a stolen disk image of the volume) then opens nothing.
     """
     return folder.with_name(folder.name + ".key")
-
-
-def opened(
-    where: str, media: str | None, key_file: Path | None, old_keys: tuple[Path, ...], *, create: bool = False
-) -> Store:
-    """The store that the options name."""
-    from samebody.store import LocalMasterKey, Store
-
-    named = key_file or (Path(path) if (path := os.environ.get("SAMEBODY_MASTER_KEY_FILE")) else None)
-    master = [LocalMasterKey.from_file(path) for path in ([named] if named else [])]
-    if old_keys:
-        from samebody.store.master import from_environment
-
-        master = [*(master or from_environment()), *(LocalMasterKey.from_file(path) for path in old_keys)]
-    media = media or os.environ.get("SAMEBODY_MEDIA")
-    return Store.open(where, media=media, master=master, create=create, wake=os.environ.get("SAMEBODY_WAKE"))
 
 
 def galleries_of(where: str) -> Path | None:

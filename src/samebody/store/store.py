@@ -99,7 +99,7 @@ class Store:
 
         Args:
             where: a folder (SQLite and sealed files in it), or the URL of a database.
-            media: folder or fsspec URL of the sealed files; needed when ``where`` is a URL.
+            media: folder or URL of a bucket for the sealed files; needed when ``where`` is a URL.
             master: master keys, the current one first; by default those of the environment.
             wake: what carries hints that work waits, see :func:`samebody.store.wake.open_wake`.
             create: False opens only what is there, in this release's version.
