@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.orm import Session
 
 from samebody import tracing
 from samebody.errors import SamebodyError
-from samebody.store.database import changed_rows
+from samebody.store.database import changed_rows, put_row
 from samebody.store.errors import InvalidValueError, NotFoundError
 from samebody.store.ids import new_id
 from samebody.store.schema import OutboxRow, WebhookDeliveryRow, WebhookEndpointRow
@@ -98,15 +98,15 @@ def new_endpoint(
     _require_address(url)
     endpoint_id, made = new_id("whe"), secret or secrets.token_bytes(32)
     key = store.keys.of(tx, tenant, "tenant", tenant)
-    tx.execute(
-        insert(WebhookEndpointRow).values(
-            tenant=tenant,
-            id=endpoint_id,
-            url=url,
-            kinds=list(kinds),
-            sealed_secret=key.seal(made, f"{tenant}/webhook_endpoints/{endpoint_id}"),
-            created=store.clock(),
-        )
+    put_row(
+        tx,
+        WebhookEndpointRow,
+        tenant=tenant,
+        id=endpoint_id,
+        url=url,
+        kinds=list(kinds),
+        sealed_secret=key.seal(made, f"{tenant}/webhook_endpoints/{endpoint_id}"),
+        created=store.clock(),
     )
     store.audit.append(tx, tenant, actor, "webhook.endpoint_added", "webhook_endpoint", endpoint_id)
     return endpoint_id, made
@@ -211,17 +211,17 @@ class Deliveries:
                 for endpoint in endpoints:
                     if endpoint.kinds and row.kind not in endpoint.kinds:
                         continue
-                    tx.execute(
-                        insert(WebhookDeliveryRow).values(
-                            tenant=row.tenant,
-                            id=new_id("del"),
-                            outbox_id=row.id,
-                            endpoint_id=endpoint.id,
-                            state="waiting",
-                            tries=0,
-                            next_try=now,
-                            created=now,
-                        )
+                    put_row(
+                        tx,
+                        WebhookDeliveryRow,
+                        tenant=row.tenant,
+                        id=new_id("del"),
+                        outbox_id=row.id,
+                        endpoint_id=endpoint.id,
+                        state="waiting",
+                        tries=0,
+                        next_try=now,
+                        created=now,
                     )
                 tx.execute(
                     update(OutboxRow).where(OutboxRow.tenant == row.tenant, OutboxRow.id == row.id).values(sent=now)

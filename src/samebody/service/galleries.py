@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from samebody.errors import EmbeddingSpaceMismatchError
@@ -28,6 +28,7 @@ from samebody.search.identify import Identification, SearchPolicy
 from samebody.search.session import Session as SearchSession
 from samebody.search.types import Layout, Probes
 from samebody.service.errors import BusyError
+from samebody.store.database import put_row
 from samebody.store.errors import ExistsError, NotFoundError, StoreConfigError
 from samebody.store.ids import new_id, require_name
 from samebody.store.schema import GalleryRow, ReferenceRow
@@ -79,7 +80,7 @@ class Galleries:
                 shutil.rmtree(path)
             Gallery.create(path, layouts=[layout], key=key.secret, tenant=tenant, tuning=TUNING).close()
             row = {"tenant": tenant, "id": gallery_id, "modality": "face", "space": space, "location": path.name}
-            tx.execute(insert(GalleryRow).values(**row, key_id=key.id, created=store.clock()))
+            put_row(tx, GalleryRow, **row, key_id=key.id, created=store.clock())
             store.audit.append(tx, tenant, actor, "gallery.created", "gallery", gallery_id, space=space)
         with store.read() as tx:
             return self.row(tx, tenant, gallery_id)

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from samebody import crypto
 from samebody.store.audit import AuditLog
-from samebody.store.database import changed_rows
+from samebody.store.database import changed_rows, put_row
 from samebody.store.errors import AccessDeniedError, InvalidValueError, NotFoundError
 from samebody.store.ids import Clock, new_id, require_name
 from samebody.store.schema import ApiKeyRow
@@ -84,7 +84,7 @@ class ApiKeys:
         row: dict[str, object] = {"tenant": tenant, "id": key_id, "name": name, "role": role, "expires": expires}
         row["scopes"] = sorted({require_name(each, "a scope") for each in scopes})
         row["secret_sha256"] = hashlib.sha256(secret).hexdigest()
-        tx.execute(insert(ApiKeyRow).values(**row, created=self.clock()))
+        put_row(tx, ApiKeyRow, **row, created=self.clock())
         self.audit.append(tx, tenant, actor, "api_key.created", "api_key", key_id, role=role)
         text = base64.b32encode(secret).decode().rstrip("=").lower()
         return key_id, f"{PREFIX}.{tenant}.{key_id}.{text}"

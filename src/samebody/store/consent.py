@@ -6,10 +6,11 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from samebody.store.audit import AuditLog
+from samebody.store.database import put_row
 from samebody.store.errors import ConsentMissingError, ExistsError, NotFoundError
 from samebody.store.ids import Clock, new_id, require_name
 from samebody.store.lifecycle import Event, State, is_final, transition
@@ -61,7 +62,7 @@ class Consents:
                 raise ExistsError("this version has another text already.", hint="Take a new version.")
             return digest
         row = {"tenant": tenant, "version": version, "language": language, "text": text, "sha256": digest}
-        tx.execute(insert(ConsentTextRow).values(**row, created=self.clock()))
+        put_row(tx, ConsentTextRow, **row, created=self.clock())
         self.audit.append(
             tx, tenant, actor, "consent.text_added", "consent_text", version, language=language, sha256=digest
         )
@@ -92,18 +93,18 @@ class Consents:
             raise NotFoundError("there is no consent text of that version and language.", hint="Add it first.")
         session = self.sessions.get(tx, tenant, session_id)
         consent_id = new_id("con")
-        tx.execute(
-            insert(ConsentRow).values(
-                tenant=tenant,
-                id=consent_id,
-                case_id=session.case_id,
-                purpose=purpose,
-                text_version=version,
-                language=language,
-                text_sha256=text.sha256,
-                given=self.clock(),
-                expires=expires,
-            )
+        put_row(
+            tx,
+            ConsentRow,
+            tenant=tenant,
+            id=consent_id,
+            case_id=session.case_id,
+            purpose=purpose,
+            text_version=version,
+            language=language,
+            text_sha256=text.sha256,
+            given=self.clock(),
+            expires=expires,
         )
         if purpose == "verification" and is_final(session.state):
             transition(session.state, Event.CONSENT)  # says why not

@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import Insert, Table, create_engine, event, insert, text
 from sqlalchemy.engine import URL, Connection, CursorResult, Engine, Result, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -22,7 +23,7 @@ from sqlalchemy.exc import (
     NoSuchModuleError,
     OperationalError,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Session
 
 from samebody.store import faults
 from samebody.store.errors import (
@@ -38,6 +39,22 @@ PATIENCE = 0.1
 BUSY_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
 _AFTER_COMMIT = "samebody_after_commit"
+_AT_HAND = 256
+"""Rows that a reading transaction keeps."""
+
+
+class Snapshot(Session):
+    """A reading transaction. The rows that it loaded last stay at hand: it sees one state, so looking again is no use.
+
+    A plain session forgets a row as soon as nobody holds it, and would ask the database for it again.
+    """
+
+    def hold(self, row: object) -> None:
+        """Keep a row that was loaded."""
+        self.info.setdefault("samebody_at_hand", deque(maxlen=_AT_HAND)).append(row)
+
+
+event.listen(Snapshot, "loaded_as_persistent", Snapshot.hold)
 
 
 class Database:
@@ -98,7 +115,7 @@ class Database:
         Raises:
             StoreUnavailableError, InvalidValueError.
         """
-        with _told(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with _told(), Snapshot(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
@@ -239,6 +256,22 @@ def after_commit(tx: Session, call: Callable[[], None]) -> None:
     waiting = tx.info.setdefault(_AFTER_COMMIT, [])
     if call not in waiting:
         waiting.append(call)
+
+
+def put_row(tx: Session, kind: type[DeclarativeBase], /, **values: Any) -> None:
+    """Insert one row. The statement is made once for each table, which is most of what an insert costs.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: there is one of its name; :meth:`Database.write` tells it as ConflictError.
+    """
+    tx.execute(_insert_into(kind), values)
+
+
+@cache
+def _insert_into(kind: type[DeclarativeBase]) -> Insert:
+    table = kind.__table__
+    assert isinstance(table, Table)
+    return insert(table)
 
 
 def changed_rows(result: Result[Any]) -> int:

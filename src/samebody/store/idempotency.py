@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from samebody import crypto
+from samebody.store.database import put_row
 from samebody.store.errors import IdempotencyConflictError, InvalidValueError, StillRunningError
 from samebody.store.ids import Clock, require_name
 from samebody.store.keys import Keys
@@ -70,7 +71,7 @@ class Idempotency:
         try:
             with tx.begin_nested():
                 row = {**where, "fingerprint": fingerprint, "created": now, "expires": now + WORKING}
-                tx.execute(insert(IdempotencyRow).values(**row))
+                put_row(tx, IdempotencyRow, **row)
             return None
         except IntegrityError:
             row_or_none = tx.get(IdempotencyRow, (tenant, scope, name), populate_existing=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from samebody import crypto
-from samebody.store.database import Database, changed_rows
+from samebody.store.database import Database, changed_rows, put_row
 from samebody.store.errors import KeyDestroyedError, NotFoundError
 from samebody.store.ids import Clock, new_id
 from samebody.store.master import Keyring
@@ -50,7 +50,7 @@ class Keys:
         key = DataKey(new_id("key"), secret or crypto.generate_key())
         master, wrapped = self.keyring.wrap(key.secret, _context(tenant, key.id, kind, owner))
         row = {"tenant": tenant, "id": key.id, "kind": kind, "owner": owner, "master": master, "wrapped": wrapped}
-        tx.execute(insert(KeyRow).values(**row, created=self.clock()))
+        put_row(tx, KeyRow, **row, created=self.clock())
         return key
 
     def open(self, tx: Session, tenant: str, key_id: str) -> DataKey:

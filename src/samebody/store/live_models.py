@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from samebody.store.audit import AuditLog
+from samebody.store.database import put_row
 from samebody.store.errors import ConflictError, InvalidValueError, ModelChangedError
 from samebody.store.ids import Clock
 from samebody.store.schema import ModelChangeRow
@@ -110,7 +111,7 @@ class LiveModels:
         row |= {"kind": kind, "reason": reason, "author": actor, "created": self.clock()}
         try:
             with tx.begin_nested():
-                tx.execute(insert(ModelChangeRow).values(**row))
+                put_row(tx, ModelChangeRow, **row)
         except IntegrityError:
             raise ConflictError("another model went live meanwhile.", hint="Look at it, then decide again.") from None
         self.audit.append(

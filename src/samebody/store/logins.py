@@ -10,12 +10,12 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from samebody.store.access import ApiKeys, Principal
 from samebody.store.audit import AuditLog
-from samebody.store.database import changed_rows
+from samebody.store.database import changed_rows, put_row
 from samebody.store.errors import AccessDeniedError
 from samebody.store.ids import Clock, new_id
 from samebody.store.schema import ConsoleLoginRow
@@ -85,7 +85,7 @@ class Logins:
     def _add(self, tx: Session, tenant: str, life: timedelta, *, actor: str, role: str, row: dict[str, str]) -> str:
         login_id, now = new_id("log"), self.clock()
         values = {"tenant": tenant, "id": login_id, "actor": actor, **row}
-        tx.execute(insert(ConsoleLoginRow).values(**values, created=now, expires=now + life))
+        put_row(tx, ConsoleLoginRow, **values, created=now, expires=now + life)
         self.audit.append(tx, tenant, actor, "console.login", "login", login_id, role=role)
         return login_id
 

@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from samebody.store.database import put_row
 from samebody.store.errors import InvalidValueError, KeyDestroyedError, NotFoundError
 from samebody.store.ids import new_id, require_name
 from samebody.store.locks import hold_cases, hold_subject
@@ -134,18 +135,18 @@ class People:
                 store.vault.rewrap(tx, tenant, media_id, subject_id, key)
             for each in references:
                 reference_id = new_id("ref")
-                tx.execute(
-                    insert(ReferenceRow).values(
-                        tenant=tenant,
-                        id=reference_id,
-                        subject_id=subject_id,
-                        gallery_id=each.gallery_id,
-                        media_id=each.media_id,
-                        modality=require_name(each.modality, "the modality"),
-                        space=require_name(each.space, "the embedding space"),
-                        sealed=key.seal(each.data, f"{tenant}/references/{reference_id}"),
-                        created=store.clock(),
-                    )
+                put_row(
+                    tx,
+                    ReferenceRow,
+                    tenant=tenant,
+                    id=reference_id,
+                    subject_id=subject_id,
+                    gallery_id=each.gallery_id,
+                    media_id=each.media_id,
+                    modality=require_name(each.modality, "the modality"),
+                    space=require_name(each.space, "the embedding space"),
+                    sealed=key.seal(each.data, f"{tenant}/references/{reference_id}"),
+                    created=store.clock(),
                 )
             tx.execute(
                 update(CaseRow).where(CaseRow.tenant == tenant, CaseRow.id == case_id).values(subject_id=subject_id)
@@ -304,7 +305,7 @@ class People:
         subject_id = new_id("sub")
         key = store.keys.create(tx, tenant, "subject", subject_id)
         row = {"tenant": tenant, "id": subject_id, "external_id": external_id, "key_id": key.id}
-        tx.execute(insert(SubjectRow).values(**row, created=store.clock(), expires=expires))
+        put_row(tx, SubjectRow, **row, created=store.clock(), expires=expires)
         return subject_id
 
     @staticmethod

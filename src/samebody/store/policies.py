@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from samebody.store.audit import AuditLog
+from samebody.store.database import put_row
 from samebody.store.errors import InvalidValueError, NotFoundError
 from samebody.store.ids import Clock, require_name
 from samebody.store.schema import PolicyRow
@@ -83,17 +84,17 @@ class Policies:
         require_name(policy_id, "the policy's name")
         Retention.of(retention or {})
         latest = tx.scalar(select(func.max(PolicyRow.version)).filter_by(tenant=tenant, id=policy_id)) or 0
-        tx.execute(
-            insert(PolicyRow).values(
-                tenant=tenant,
-                id=policy_id,
-                version=latest + 1,
-                text=text,
-                sha256=hashlib.sha256(text.encode()).hexdigest(),
-                retention={**DEFAULT_RETENTION, **(retention or {})},
-                created=self.clock(),
-                author=actor,
-            )
+        put_row(
+            tx,
+            PolicyRow,
+            tenant=tenant,
+            id=policy_id,
+            version=latest + 1,
+            text=text,
+            sha256=hashlib.sha256(text.encode()).hexdigest(),
+            retention={**DEFAULT_RETENTION, **(retention or {})},
+            created=self.clock(),
+            author=actor,
         )
         self.audit.append(tx, tenant, actor, "policy.added", "policy", policy_id, version=latest + 1)
         return self.get(tx, tenant, policy_id, latest + 1)

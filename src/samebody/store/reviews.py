@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from samebody.store.audit import AuditLog
+from samebody.store.database import put_row
 from samebody.store.errors import ExistsError, InvalidValueError, NotFoundError
 from samebody.store.ids import Clock, new_id, require_name
 from samebody.store.keys import Keys
@@ -85,7 +86,7 @@ class Reviews:
         sealed = key.seal(note.encode(), f"{tenant}/reviews/{review_id}/note") if note else None
         try:
             with tx.begin_nested():
-                tx.execute(insert(ReviewRow).values(**row, sealed_note=sealed))
+                put_row(tx, ReviewRow, **row, sealed_note=sealed)
         except IntegrityError:
             raise ExistsError("this reviewer has decided this attempt already.", hint="Ask another person.") from None
         agreeing = [
@@ -161,7 +162,7 @@ class Reviews:
         label_id = new_id("lab")
         row = {"tenant": tenant, "id": label_id, "case_id": case_id, "media_id": media_id}
         row |= {"name": require_name(name, "the label"), "value": require_name(value, "the value of a label")}
-        tx.execute(insert(LabelRow).values(**row, author=author, created=self.clock()))
+        put_row(tx, LabelRow, **row, author=author, created=self.clock())
         self.audit.append(tx, tenant, author, "label.added", "case", case_id, label=name, value=value)
         return label_id
 

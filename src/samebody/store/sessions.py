@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from samebody import tracing
 from samebody.store.audit import AuditLog
 from samebody.store.audit.chain import Detail
-from samebody.store.database import changed_rows
+from samebody.store.database import Snapshot, changed_rows, put_row
 from samebody.store.errors import ConflictError, IllegalTransitionError, InvalidValueError, NotFoundError
 from samebody.store.ids import Clock, new_id, require_name
 from samebody.store.keys import Keys
@@ -102,40 +102,40 @@ class Sessions:
         key = self.keys.create(tx, tenant, "case", case_id)
         own = self.settings.get(tx, tenant)
         keep = own.retention(Retention.of(policy.retention))
-        tx.execute(
-            insert(CaseRow).values(
-                tenant=tenant,
-                id=case_id,
-                subject_id=subject_id,
-                key_id=key.id,
-                purpose=require_name(purpose, "the purpose"),
-                policy_id=policy.id,
-                policy_version=policy.version,
-                created=now,
-                media_expires=now + keep.media,
-                expires=now + keep.case,
-            )
+        put_row(
+            tx,
+            CaseRow,
+            tenant=tenant,
+            id=case_id,
+            subject_id=subject_id,
+            key_id=key.id,
+            purpose=require_name(purpose, "the purpose"),
+            policy_id=policy.id,
+            policy_version=policy.version,
+            created=now,
+            media_expires=now + keep.media,
+            expires=now + keep.case,
         )
         sealed = None
         if metadata is not None:
             sealed = key.seal(_json(metadata), f"{tenant}/sessions/{session_id}/metadata")
-        tx.execute(
-            insert(SessionRow).values(
-                tenant=tenant,
-                id=session_id,
-                case_id=case_id,
-                state=State.CREATED.value,
-                reason="session.created",
-                version=1,
-                attempt=1,
-                priority=priority,
-                reference=reference,
-                sealed_metadata=sealed,
-                created=now,
-                changed=now,
-                expires=now + (lifetime or own.limits(self.limits).lifetime),
-                failures=0,
-            )
+        put_row(
+            tx,
+            SessionRow,
+            tenant=tenant,
+            id=session_id,
+            case_id=case_id,
+            state=State.CREATED.value,
+            reason="session.created",
+            version=1,
+            attempt=1,
+            priority=priority,
+            reference=reference,
+            sealed_metadata=sealed,
+            created=now,
+            changed=now,
+            expires=now + (lifetime or own.limits(self.limits).lifetime),
+            failures=0,
         )
         self.audit.append(
             tx, tenant, actor, "session.created", "session", session_id, case=case_id, policy=policy.id,
@@ -157,7 +157,7 @@ class Sessions:
         Raises:
             NotFoundError.
         """
-        found = tx.get(SessionRow, (tenant, session_id), populate_existing=True)
+        found = tx.get(SessionRow, (tenant, session_id), populate_existing=not isinstance(tx, Snapshot))
         if found is None:
             raise NotFoundError("there is no such session.", hint="Check its id, and whose it is.")
         return found
@@ -284,17 +284,17 @@ class Sessions:
             "sequence": row.version + 1,
             "at": now.isoformat(timespec="milliseconds"),
         }
-        tx.execute(
-            insert(OutboxRow).values(
-                tenant=row.tenant,
-                id=new_id("msg"),
-                session_id=row.id,
-                sequence=row.version + 1,
-                kind=f"session.{step.target.value}",
-                payload=payload,
-                created=now,
-                traceparent=tracing.current() or row.traceparent,
-            )
+        put_row(
+            tx,
+            OutboxRow,
+            tenant=row.tenant,
+            id=new_id("msg"),
+            session_id=row.id,
+            sequence=row.version + 1,
+            kind=f"session.{step.target.value}",
+            payload=payload,
+            created=now,
+            traceparent=tracing.current() or row.traceparent,
         )
 
 

@@ -11,11 +11,12 @@ from dataclasses import Field, asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from samebody.store.audit import AuditLog
+from samebody.store.database import put_row
 from samebody.store.errors import ConflictError, InvalidValueError
 from samebody.store.ids import Clock
 from samebody.store.lifecycle import Limits
@@ -146,7 +147,7 @@ class SettingsOfTenants:
         row = {"tenant": tenant, "version": before.version + 1, "values": values, "author": actor}
         try:
             with tx.begin_nested():
-                tx.execute(insert(TenantSettingsRow).values(**row, created=self.clock()))
+                put_row(tx, TenantSettingsRow, **row, created=self.clock())
         except IntegrityError:
             raise ConflictError("somebody else changed the settings first.", hint="Read them again.") from None
         told = {

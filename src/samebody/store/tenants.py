@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from samebody.store.audit import AuditLog
+from samebody.store.database import put_row
 from samebody.store.errors import ExistsError
 from samebody.store.ids import Clock, require_name
 from samebody.store.keys import Keys
@@ -36,7 +37,7 @@ class Tenants:
         require_name(tenant, "the name of a tenant")
         try:
             with tx.begin_nested():
-                tx.execute(insert(TenantRow).values(id=tenant, name=name or tenant, created=self.clock()))
+                put_row(tx, TenantRow, id=tenant, name=name or tenant, created=self.clock())
         except IntegrityError:
             raise ExistsError("there is a tenant of that name already.") from None
         self.keys.create(tx, tenant, "tenant", tenant)

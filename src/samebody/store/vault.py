@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from samebody import crypto
 from samebody.errors import SamebodyError
 from samebody.store.blobs import Blobs
-from samebody.store.database import Database
+from samebody.store.database import Database, put_row
 from samebody.store.errors import BlobError, InvalidValueError, KeyDestroyedError, NotFoundError
 from samebody.store.ids import Clock, new_id, require_name
 from samebody.store.keys import DataKey, Keys
@@ -107,24 +107,24 @@ class Vault:
                 self.sessions.advance(
                     tx, tenant, session_id, Event.UPLOAD, actor=actor, details={"media": media_id, "role": role}
                 )
-                tx.execute(
-                    insert(MediaRow).values(
-                        tenant=tenant,
-                        id=media_id,
-                        case_id=session.case_id,
-                        attempt=session.attempt,
-                        role=role,
-                        content_type=content_type,
-                        size=len(data),
-                        blob=blob,
-                        key_id=case_key.id,
-                        wrapped_key=_wrap(case_key, tenant, media_id, own.secret),
-                        exact_hash=exact,
-                        sealed_hash=None
-                        if perceptual_hash is None
-                        else own.seal(perceptual_hash, f"{tenant}/media/{media_id}/hash"),
-                        created=self.clock(),
-                    )
+                put_row(
+                    tx,
+                    MediaRow,
+                    tenant=tenant,
+                    id=media_id,
+                    case_id=session.case_id,
+                    attempt=session.attempt,
+                    role=role,
+                    content_type=content_type,
+                    size=len(data),
+                    blob=blob,
+                    key_id=case_key.id,
+                    wrapped_key=_wrap(case_key, tenant, media_id, own.secret),
+                    exact_hash=exact,
+                    sealed_hash=None
+                    if perceptual_hash is None
+                    else own.seal(perceptual_hash, f"{tenant}/media/{media_id}/hash"),
+                    created=self.clock(),
                 )
                 row = self._row(tx, tenant, media_id)
         except BaseException:
@@ -166,7 +166,7 @@ class Vault:
                 self._require_kept(tx, tenant, case_id)
                 query = select(MediaRow.id).filter_by(tenant=tenant, case_id=case_id, attempt=attempt, role=role)
                 self.discard(tx, tenant, list(tx.scalars(query)))
-                tx.execute(insert(MediaRow).values(**row, created=self.clock()))
+                put_row(tx, MediaRow, **row, created=self.clock())
                 kept = self._row(tx, tenant, media_id)
         except BaseException:
             with contextlib.suppress(SamebodyError):
@@ -250,7 +250,7 @@ class Vault:
         count = 0
         for media_id in media_ids:
             row = self._row(tx, tenant, media_id)
-            tx.execute(insert(GarbageRow).values(tenant=tenant, id=new_id("gar"), blob=row.blob, since=self.clock()))
+            put_row(tx, GarbageRow, tenant=tenant, id=new_id("gar"), blob=row.blob, since=self.clock())
             tx.execute(
                 update(ReferenceRow)
                 .where(ReferenceRow.tenant == tenant, ReferenceRow.media_id == media_id)

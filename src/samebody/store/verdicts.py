@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from samebody.decide import verdict_to_dict
+from samebody.store.database import put_row
 from samebody.store.errors import InvalidValueError, KeyDestroyedError, NotFoundError
 from samebody.store.ids import Clock
 from samebody.store.keys import Keys
@@ -110,21 +111,21 @@ class Verdicts:
         """
         key = self.keys.of(tx, tenant, "case", case_id)
         body = json.dumps(dict(conclusion.body), separators=(",", ":"), allow_nan=False).encode()
-        tx.execute(
-            insert(VerdictRow).values(
-                tenant=tenant,
-                case_id=case_id,
-                attempt=attempt,
-                decision=conclusion.decision,
-                policy_id=conclusion.policy_id,
-                policy_version=conclusion.policy_version,
-                policy_sha256=conclusion.policy_sha256,
-                model_ids=list(conclusion.model_ids),
-                timings=dict(conclusion.timings),
-                worker=worker,
-                created=self.clock(),
-                sealed=key.seal(body, _context(tenant, case_id, attempt)),
-            )
+        put_row(
+            tx,
+            VerdictRow,
+            tenant=tenant,
+            case_id=case_id,
+            attempt=attempt,
+            decision=conclusion.decision,
+            policy_id=conclusion.policy_id,
+            policy_version=conclusion.policy_version,
+            policy_sha256=conclusion.policy_sha256,
+            model_ids=list(conclusion.model_ids),
+            timings=dict(conclusion.timings),
+            worker=worker,
+            created=self.clock(),
+            sealed=key.seal(body, _context(tenant, case_id, attempt)),
         )
         rows = [
             {

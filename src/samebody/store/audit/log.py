@@ -7,7 +7,7 @@ import hmac
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from samebody import crypto
@@ -22,6 +22,7 @@ from samebody.store.audit.chain import (
     genesis,
 )
 from samebody.store.audit.merkle import Peaks
+from samebody.store.database import put_row
 from samebody.store.errors import NotFoundError
 from samebody.store.ids import Clock
 from samebody.store.keys import Keys
@@ -46,7 +47,7 @@ class AuditLog:
         secret = self.keys.create(tx, tenant, "audit-mac", tenant).secret
         head = {"tenant": tenant, "sequence": 0, "digest": genesis(tenant), "checkpoints": 0, "peaks": ""}
         mac = head_mac(secret, tenant, 0, genesis(tenant), 0)
-        tx.execute(insert(AuditHeadRow).values(**head, mac=mac))
+        put_row(tx, AuditHeadRow, **head, mac=mac)
 
     def append(
         self, tx: Session, tenant: str, actor: str, action: str, kind: str, object: str, /, **details: Detail
@@ -75,7 +76,7 @@ class AuditLog:
         event = replace(event, digest=digest_of(event))
         tree = Peaks.from_text(head.sequence, head.peaks)
         tree.add(bytes.fromhex(event.digest))
-        tx.execute(insert(AuditEventRow).values(**asdict(event)))
+        put_row(tx, AuditEventRow, **asdict(event))
         self._move(tx, tenant, event.sequence, event.digest, head.checkpoints, tree)
         if event.sequence % CHECKPOINT_EVERY == 0:
             self.checkpoint(tx, tenant)
@@ -104,7 +105,7 @@ class AuditLog:
             signature="",
         )
         signed = replace(unsigned, signature=crypto.sign(private, unsigned.statement).hex())
-        tx.execute(insert(AuditCheckpointRow).values(**asdict(signed)))
+        put_row(tx, AuditCheckpointRow, **asdict(signed))
         self._move(tx, tenant, head.sequence, head.digest, signed.number, tree)
         return signed
 
