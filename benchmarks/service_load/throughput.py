@@ -137,7 +137,7 @@ class Feeder:
                         time.sleep(0.2)
                         continue
                     created = api.create_session(policy=POLICY)
-                    fill(self._served, created, self._pictures)
+                    fill(self._served, created, self._pictures, retries=20)  # a short queue is full now and then
                     with lock:
                         made.append(created["id"])
 
