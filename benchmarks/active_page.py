@@ -35,8 +35,9 @@ SET_APART = """Limits were set on other people and another maker of motion (`sam
 BY_HAND = """Limits were set by hand before any of this was rendered; rates come from `benchmarks.active_motion`."""
 HOW = """One session is one presentation. A finding that abstains (`unsure`) neither lets an
     attack through nor stops a person: APCER is the share of attacks that a finding passed, BPCER the share of bona
-    fide that it failed, both of all sessions. Intervals are Clopper-Pearson, 95 %, one-sided where none or all were, where every session is another
-    person; loops and replays play one recording against {trials} challenges, and their intervals are over people."""
+    fide that it failed, both of all sessions. Intervals are Clopper-Pearson, 95 %, one-sided where none or all were,
+    where every session is another person; loops and replays play one recording against {trials} challenges, and their
+    intervals are over people."""
 TOGETHER = """The policy `active-liveness` with `allow_unvalidated_pad: true`: as it is bundled, whoever would be
     accepted here goes to `review`. Every other check of the case (document, face match, the passive check of the
     selfie) is taken to pass: the face is that of the victim, and only active liveness and injection evidence stand in

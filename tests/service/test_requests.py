@@ -93,8 +93,8 @@ def test_an_unexpected_error_tells_nothing(
     def broken(*_: object) -> None:
         raise RuntimeError("pixels: 255 255 255")
 
-    monkeypatch.setattr(type(service.app.state.service.queue), "waiting", broken)
     made = service.client().create_session()
+    monkeypatch.setattr(type(service.app.state.service.queue), "waiting", broken)
     answer = service.http(made["client_token"]).post(f"/v1/sessions/{made['id']}/submit")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "pixels" not in answer.text and "pixels" not in caplog.text
@@ -196,7 +196,9 @@ def test_a_full_service_says_so_and_recovers(start: Callable[..., Running]) -> N
     assert service.http(service.admin_key).get("/v1/sessions").status_code == 200
 
 
-def test_a_full_queue_refuses_submissions_and_loses_nothing(start: Callable[..., Running], tiny_picture: bytes) -> None:
+def test_a_full_queue_refuses_new_sessions_and_submissions_and_loses_nothing(
+    start: Callable[..., Running], tiny_picture: bytes
+) -> None:
     service = start(max_waiting=1)
     api = service.client()
 
@@ -206,6 +208,10 @@ def test_a_full_queue_refuses_submissions_and_loses_nothing(start: Callable[...,
     refused = http.post(f"/v1/sessions/{two}/submit")
     assert (refused.status_code, refused.json()["code"]) == (503, "service.busy")
     assert api.get_session(two)["state"] == "collecting"
+    at_the_door = http.post("/v1/sessions", json={"policy": "no-liveness"})
+    assert (at_the_door.status_code, at_the_door.json()["code"]) == (503, "service.busy")
+    assert int(at_the_door.headers["retry-after"]) >= 1
+    assert len(api.list_sessions()["items"]) == 2
 
 
 def test_an_incomplete_session_is_not_submitted(service: Running, tiny_picture: bytes) -> None:

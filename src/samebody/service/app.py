@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI
 
 from samebody.config import Settings, load_settings
@@ -67,6 +70,13 @@ class _Application(FastAPI):
 def create_app(store: Store, settings: ServiceSettings | None = None, runtime: Settings | None = None) -> FastAPI:
     """The application around an open store; whoever opened the store closes it."""
     service = Service(store, settings or ServiceSettings(), runtime or load_settings())
+
+    @asynccontextmanager
+    async def bounded(app: FastAPI) -> AsyncIterator[None]:
+        # forty by default, which leave the event loop too small a share of the interpreter when all are busy
+        current_default_thread_limiter().total_tokens = service.settings.threads
+        yield
+
     app = _Application(
         title="samebody",
         version=API_VERSION,
@@ -75,6 +85,7 @@ def create_app(store: Store, settings: ServiceSettings | None = None, runtime: S
         redoc_url=None,
         openapi_url="/v1/openapi.json",
         redirect_slashes=False,
+        lifespan=bounded,
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = service

@@ -27,6 +27,7 @@ class ServiceSettings(BaseSettings):
     max_bodies: int = Field(default=128, ge=1, description="bodies that are coming in; the slowest gives way")
     max_held: int = Field(default=512 * 2**20, ge=2**20, description="bytes of all bodies in memory; more get 503")
     max_requests: int = Field(default=64, ge=1, description="requests worked on at the same time; more get 503")
+    threads: int = Field(default=16, ge=2, description="that work on requests; more would only take turns")
     decode_slots: int = Field(default=2, ge=1, description="uploaded pictures decoded at the same time")
     max_waiting: int = Field(default=1000, ge=1, description="submitted sessions that wait; more get 503")
     check_slots: int = Field(default=1, ge=1, description="stateless checks computed at the same time")

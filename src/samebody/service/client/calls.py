@@ -643,7 +643,7 @@ class Client(SyncTransport):
         lifetime_minutes: int | None = None,
         idempotency_key: str | None = None,
     ) -> CreatedSession:
-        """Create a session; the answer holds the client token for its person."""
+        """Create a session; the answer holds its person's client token. 503 while too many wait for a worker."""
         found: CreatedSession = self._send(
             Call(
                 "POST",
@@ -1270,7 +1270,7 @@ class AsyncClient(AsyncTransport):
         lifetime_minutes: int | None = None,
         idempotency_key: str | None = None,
     ) -> CreatedSession:
-        """Create a session; the answer holds the client token for its person."""
+        """Create a session; the answer holds its person's client token. 503 while too many wait for a worker."""
         found: CreatedSession = await self._send(
             Call(
                 "POST",

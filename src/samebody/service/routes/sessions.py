@@ -25,12 +25,19 @@ router = APIRouter(prefix="/sessions", tags=["sessions"])
 SessionId = Annotated[str, Path(max_length=64)]
 
 
+def _require_room(service: Service, hint: str) -> None:
+    if service.queue.waiting()["submitted"] >= service.settings.max_waiting:
+        raise BusyError("too many sessions wait for a worker.", hint=hint)
+
+
 @router.post("", status_code=201, response_model=schemas.CreatedSession)
 def create_session(
     request: Request, wanted: schemas.NewSession, once: OnceOnly, who: Annotated[Caller, needs("sessions:write")]
 ) -> Response:
-    """Create a session; the answer holds the client token for its person."""
+    """Create a session; the answer holds its person's client token. 503 while too many wait for a worker."""
     service = service_of(request)
+    # better at the door than after all pictures were taken
+    _require_room(service, "Create it in a moment.")
 
     def work(tx: Any) -> dict[str, Any]:
         made = service.store.sessions.create(
@@ -162,9 +169,7 @@ def submit_session(
     """Hand the session over: once this is answered, it reaches a verdict whatever happens to the service."""
     who.require_session(session_id, "sessions:write")
     service = service_of(request)
-    waiting = service.queue.waiting()["submitted"]
-    if waiting >= service.settings.max_waiting:
-        raise BusyError("too many sessions wait for a worker.", hint="Submit again in a moment; nothing is lost.")
+    _require_room(service, "Submit again in a moment; nothing is lost.")
 
     def work(tx: Any) -> dict[str, Any]:
         session = store.sessions.get(tx, who.tenant, session_id)

@@ -36,8 +36,9 @@ class Ready(schemas.Answer):
 
 
 @router.get("/healthz", response_model=Alive)
-def healthz() -> dict[str, Any]:
+async def healthz() -> dict[str, Any]:
     """The process answers; nothing else is looked at."""
+    # on the event loop: it waits for no thread that is busy with a picture
     return {"status": "ok"}
 
 
