@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from samebody.cli.main import main
@@ -93,6 +94,55 @@ def test_a_person_is_exported_and_erased_and_a_restored_backup_erases_them_again
     code, out, _ = run("store", "restore", "--store", "again", "--key-file", "key", "--marks", "s/media", "b")
     assert (code, out.split("; ")[1].strip()) == (0, "2 keys destroyed again")
     assert run("store", "restore", "--store", "again", "--key-file", "key", "b")[0] == 74
+
+
+def test_galleries_are_made_again_by_a_restore_without_those_who_were_erased(
+    run: Run, made: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("fastapi", reason="the extra samebody[service] is not installed")
+    from samebody.config import Settings
+    from samebody.models import catalogue
+    from samebody.search.identify import SearchPolicy
+    from samebody.service.galleries import Galleries
+    from samebody.store.people import NewReference
+    from samebody.types import Template
+
+    record = catalogue(Settings())["face/sface"]
+    space, rng = record.embedding_space(), np.random.default_rng(3)
+    people: dict[str, tuple[str, Template]] = {}
+    master = [LocalMasterKey.from_file("key")]
+    with Store.open(made, master=master, create=False) as store:
+        galleries = Galleries(store, made / "galleries")
+        galleries.create("shop", "customers", record, actor="k")
+        galleries.create("shop", "nobody", record, actor="k")
+        for name in ("bea", "carl"):
+            vector = rng.normal(size=record.embedding_output.dimensions).astype(np.float32)
+            template = Template(vector / np.linalg.norm(vector), space)
+            session_id, case_id = submit(store, "shop")
+            with store.write() as tx:
+                store.consents.give(tx, "shop", session_id, "2026-01", "en", actor="c", purpose="enrolment")
+            reference = NewReference.of(template, gallery_id="customers")
+            subject = store.people.enrol("shop", case_id, [reference], actor="k", external_id=name)
+            galleries.enrol("shop", "customers", subject.id, template, request=case_id)
+            people[name] = (subject.id, template)
+        galleries.close()
+    assert run("store", "backup", "--store", "s", "--key-file", "key", "b")[0] == 0
+    assert run("store", "erase-person", "--store", "s", "--key-file", "key", "--tenant", "shop", "--yes", "bea")[0] == 0
+    code, out, _ = run("store", "restore", "--store", "again", "--key-file", "key", "--marks", "s/media", "b")
+    told = out.splitlines()[1:]
+    assert (code, told) == (0, ["gallery customers of shop: 1 references", "gallery nobody of shop: 0 references"])
+
+    for _ in range(2):  # once from the restore, once made again although it is there
+        with Store.open(tmp_path / "again", master=master, create=False) as store:
+            galleries = Galleries(store, tmp_path / "again" / "galleries")
+            for name, expected in (("bea", []), ("carl", [people["carl"][0]])):
+                found = galleries.identify("shop", "customers", people[name][1], SearchPolicy(fpir=0.01))
+                assert [each.subject for each in found.candidates if each.scores["vector"] > 0.99] == expected
+            assert galleries.size("shop", "customers") == 1
+            galleries.close()
+        code, out, _ = run("store", "rebuild-galleries", "--store", "again", "--key-file", "key", "--tenant", "shop")
+        assert (code, out.splitlines()[0]) == (0, "gallery customers of shop: 1 references")
+    assert not list((tmp_path / "again" / "galleries").rglob("*=new"))
 
 
 def test_mistakes_are_one_line_that_says_what_to_do(run: Run, made: Path) -> None:

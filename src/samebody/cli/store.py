@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from samebody.cli.store_common import StorePlace, actor, store_options, with_galleries
+from samebody.cli.store_common import StorePlace, actor, opened_galleries, store_options, with_galleries
+
+if TYPE_CHECKING:
+    from samebody.store.store import Store
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -105,6 +109,18 @@ def erase_person(
     click.echo(f"{subject} erased")
 
 
+@command.command("rebuild-galleries")
+@store_options
+@click.option("--tenant", help="Only this tenant's; by default all.")
+def rebuild_galleries(place: StorePlace, tenant: str | None) -> None:
+    """Make the galleries anew from the sealed references: after a restore, or when their files are lost or damaged.
+
+    Not while the service runs.
+    """
+    with place.open() as store:
+        _rebuild(store, place.where, tenant)
+
+
 @command.command()
 @store_options
 @click.argument("target", type=FOLDER)
@@ -129,7 +145,7 @@ def restore(place: StorePlace, marks: str | None, source: Path) -> None:
     """
     from samebody.store.backup import restore as bring_back
     from samebody.store.blobs import open_blobs
-    from samebody.store.errors import BackupError
+    from samebody.store.errors import BackupError, StoreConfigError
 
     media = place.media or os.environ.get("SAMEBODY_MEDIA")
     if marks is not None and "://" not in marks and not Path(marks).is_dir():
@@ -137,7 +153,26 @@ def restore(place: StorePlace, marks: str | None, source: Path) -> None:
     bring_back(source, place.where, media=media, marks=None if marks is None else open_blobs(marks))
     with place.open(create=True) as store:
         count = store.vault.erase_again()
-    click.echo(f"restored to {_shown(place.where)}; {count} keys destroyed again")
+        click.echo(f"restored to {_shown(place.where)}; {count} keys destroyed again")
+        try:
+            _rebuild(store, place.where)
+        except StoreConfigError:  # a database elsewhere, and no folder was named for them
+            click.echo("galleries: set SAMEBODY_SERVICE_GALLERIES, then: samebody store rebuild-galleries")
+
+
+def _rebuild(store: Store, where: str, tenant: str | None = None) -> None:
+    from samebody.config import load_settings
+    from samebody.models import catalogue
+
+    records = [each for each in catalogue(load_settings()).values() if each.task == "face-embedding"]
+    dimensions = {each.embedding_space().digest: each.embedding_output.dimensions for each in records}
+    galleries = opened_galleries(store, where)
+    with store.read() as tx:
+        tenants = store.tenants.names(tx) if tenant is None else [tenant]
+        rows = [(name, row.id) for name in tenants for row in galleries.of_tenant(tx, name)]
+    for name, gallery_id in rows:
+        count = galleries.rebuild(name, gallery_id, dimensions, actor=actor())
+        click.echo(f"gallery {gallery_id} of {name}: {count} references")
 
 
 def _shown(where: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from samebody.service.galleries import Galleries
     from samebody.store.store import Store
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -86,12 +87,17 @@ def galleries_of(where: str) -> Path | None:
     return None if "://" in where or os.environ.get("SAMEBODY_SERVICE_GALLERIES") else Path(where) / "galleries"
 
 
-def with_galleries(store: Store, where: str) -> Store:
-    """The store, whose erasures reach its galleries."""
+def opened_galleries(store: Store, where: str) -> Galleries:
+    """The galleries of a store, whose erasures reach them from now on."""
     from samebody.service.galleries import Galleries
     from samebody.service.settings import load_service_settings
 
-    Galleries(store, load_service_settings(galleries=galleries_of(where)).galleries)
+    return Galleries(store, load_service_settings(galleries=galleries_of(where)).galleries)
+
+
+def with_galleries(store: Store, where: str) -> Store:
+    """The store, whose erasures reach its galleries."""
+    opened_galleries(store, where)
     return store
 
 

@@ -11,12 +11,13 @@ import contextlib
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
@@ -29,12 +30,13 @@ from samebody.search.session import Session as SearchSession
 from samebody.search.types import Layout, Probes
 from samebody.service.errors import BusyError
 from samebody.store.database import put_row
-from samebody.store.errors import ExistsError, NotFoundError, StoreConfigError
+from samebody.store.errors import ExistsError, KeyDestroyedError, NotFoundError, StoreConfigError
 from samebody.store.ids import new_id, require_name
-from samebody.store.schema import GalleryRow, ReferenceRow
+from samebody.store.schema import GalleryRow, MediaRow, ReferenceRow
 from samebody.store.store import Store
 from samebody.types import Template
 
+Vector = NDArray[np.float32]
 LOCK_SECONDS = 5.0
 """How long to wait for another writer; a writer holds a gallery for one step, or while it is compacted."""
 TUNING = Tuning(log_bytes=8 << 20)
@@ -108,6 +110,61 @@ class Galleries:
                 store.audit.append(tx, tenant, actor, "gallery.deleted", "gallery", gallery_id)
             store.vault.mark_erased(tenant, key_id)
             shutil.rmtree(self._path(tenant, gallery_id), ignore_errors=True)
+
+    def rebuild(self, tenant: str, gallery_id: str, dimensions: Mapping[str, int], *, actor: str) -> int:
+        """Make the files of a gallery anew from the references that the store keeps sealed; how many there are.
+
+        For a restored store, and for a gallery whose files are lost or damaged. Nobody may write to it meanwhile; what
+        was there is replaced when the new one is whole.
+
+        Args:
+            dimensions: of the vectors, by the digest of their embedding space.
+
+        Raises:
+            NotFoundError, StoreConfigError.
+            EmbeddingSpaceMismatchError: this release has no model of its embedding space.
+        """
+        store, path = self._store, self._path(tenant, gallery_id)
+        with store.read() as tx:
+            row = self.row(tx, tenant, gallery_id)
+            space, key = row.space, store.keys.open(tx, tenant, row.key_id).secret
+            query = select(ReferenceRow.subject_id).filter_by(tenant=tenant, gallery_id=gallery_id).distinct()
+            subjects = list(tx.scalars(query.order_by(ReferenceRow.subject_id)))
+        if space not in dimensions:
+            raise EmbeddingSpaceMismatchError("the gallery's model is not known here.", hint="Add its record first.")
+        fresh, count = path.with_name(f"{path.name}=new"), 0
+        shutil.rmtree(fresh, ignore_errors=True)
+        layout = Layout("vector", space, dimensions[space])
+        with Gallery.create(fresh, layouts=[layout], key=key, tenant=tenant, tuning=TUNING) as made:
+            for subject in subjects:
+                for vector, request in self._references(tenant, gallery_id, subject):
+                    made.enrol([Enrolment(subject, vector, space=space)], request_id=request)
+                    count += 1
+        with self._lock:
+            held = self._open.pop((tenant, gallery_id), None)
+            if held is not None:
+                with held.lock:
+                    held.gallery.close()
+            shutil.rmtree(path, ignore_errors=True)
+            fresh.rename(path)
+        with store.write() as tx:
+            store.audit.append(tx, tenant, actor, "gallery.rebuilt", "gallery", gallery_id, references=count)
+        return count
+
+    def _references(self, tenant: str, gallery_id: str, subject_id: str) -> list[tuple[Vector, str | None]]:
+        """A subject's vectors in a gallery, with the case that each was enrolled from; none of an erased subject."""
+        with self._store.read() as tx:
+            try:
+                kept = self._store.people.references(tx, tenant, subject_id)
+            except KeyDestroyedError:
+                return []
+            found: list[tuple[Vector, str | None]] = []
+            for each in kept:
+                if each.gallery_id == gallery_id:
+                    media = None if each.media_id is None else tx.get(MediaRow, (tenant, each.media_id))
+                    vector = np.frombuffer(each.data, dtype="<f4").astype(np.float32)
+                    found.append((vector, None if media is None else media.case_id))
+            return found
 
     def row(self, tx: Session, tenant: str, gallery_id: str) -> GalleryRow:
         """The row of a gallery.

@@ -4,7 +4,7 @@ A backup is a folder with the database as an SQLite file, whatever the store run
 may be restored to another kind of database, or with its files elsewhere, and that is also how it moves from one machine
 to many. A backup holds sealed bytes and wrapped keys only. It opens with the master key of its time, so a master key
 that was rotated away and destroyed takes its old backups with it. Erasures since then are repeated by :func:`restore`.
-Galleries on disk are not in it: they are made again from the references, which are.
+Galleries on disk are not in it: ``samebody store restore`` makes them again from the references, which are.
 """
 
 from __future__ import annotations
