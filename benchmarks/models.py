@@ -178,12 +178,16 @@ def filled(model: Model, data: Path, work: Path, *, quick: bool = False, write: 
     return commands
 
 
+def recipes_of(model: Model) -> list[Path]:
+    """The recipes that train a model."""
+    names = (model.name,) if model.recipes is None else model.recipes
+    return [ROOT / "src/samebody/lab/train/recipes" / f"{name}.yaml" for name in names]
+
+
 def sources(model: Model) -> str:
     """SHA-256 over the recipes and the ship file: when they change, steps that were done are run again."""
     digest = hashlib.sha256()
-    recipes = (model.name,) if model.recipes is None else model.recipes
-    folder = ROOT / "src/samebody/lab/train/recipes"
-    for path in (*(folder / f"{each}.yaml" for each in recipes), ROOT / (model.release or "-")):
+    for path in (*recipes_of(model), ROOT / (model.release or "-")):
         digest.update(path.read_bytes() if path.is_file() else b"-")
     return digest.hexdigest()
 

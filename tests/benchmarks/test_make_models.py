@@ -29,10 +29,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return made
 
 
-def test_every_model_has_a_recipe_that_comes_with_the_package() -> None:
+def test_every_recipe_of_a_model_comes_with_the_package() -> None:
     for model in models.MODELS:
-        recipe = models.ROOT / "src/samebody/lab/train/recipes" / f"{model.name}.yaml"
-        assert recipe.is_file() == model.recipe, model.name
+        assert all(path.is_file() for path in models.recipes_of(model)), model.name
+        trained = [step.split()[2].format(name=model.name) for step in model.steps if step.startswith("samebody train")]
+        assert set(trained) <= {path.stem for path in models.recipes_of(model)}, model.name
         assert not model.release or (models.ROOT / model.release).is_file(), model.name
 
 
