@@ -75,6 +75,7 @@ def test_connections_without_a_request_give_way(start: Callable[..., Running]) -
 
 def test_bodies_that_never_end_hold_no_slot(start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies_module, "PATIENCE", 0.2)
+    monkeypatch.setattr(bodies_module, "GRACE", 0.0)
     service = start(max_requests=1, max_bodies=2)
     head = HEAD + b"Authorization: Bearer " + service.admin_key.encode() + b"\r\nContent-Length: 100\r\n\r\n"
     with served(service) as port, connected(port, head + b"{") as slow, connected(port, head + b'{"policy') as other:
@@ -89,6 +90,29 @@ def test_bodies_that_never_end_hold_no_slot(start: Callable[..., Running], monke
         other.setblocking(False)
         with pytest.raises(BlockingIOError):
             other.recv(1)
+
+
+def test_a_body_that_comes_at_once_needs_no_place(
+    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies_module, "GRACE", 0.5)
+    service = start(max_bodies=1)
+    head = HEAD + b"Authorization: Bearer " + service.admin_key.encode() + b"\r\nContent-Length: 100\r\n\r\n"
+    with served(service) as port, connected(port, head + b"{") as first, connected(port, head + b"{") as second:
+        time.sleep(0.7)
+        for connection in (first, second):  # it still comes: now it needs a place, and there is one
+            connection.sendall(b'"')
+        key = {"Authorization": f"Bearer {service.admin_key}"}
+        made = httpx.post(f"http://127.0.0.1:{port}/v1/sessions", json={}, headers=key, timeout=20)
+        assert made.status_code == 201
+        answers = []
+        for connection in (first, second):
+            connection.settimeout(1.5)
+            try:
+                answers.append(connection.recv(65536))
+            except TimeoutError:
+                answers.append(b"")
+        assert sorted(b" 503 " in answer for answer in answers) == [False, True]
 
 
 def test_a_body_has_its_time(start: Callable[..., Running]) -> None:
@@ -121,12 +145,18 @@ def test_all_bodies_together_have_a_limit_of_memory(start: Callable[..., Running
 
 def test_places_of_bodies() -> None:
     places = Bodies(most=2, most_bytes=100)
-    first, second = places.begin(now=0.0), places.begin(now=0.0)
+    first, second, late = (places.begin(now=0.0) for _ in range(3))
+    for each in (first, second, late):
+        places.stay(each, now=0.9)
+    assert len(places) == 0  # what comes within a second needs no place
+    for each in (first, second):
+        places.stay(each, now=1.0)
     with pytest.raises(BusyError):
-        places.begin(now=1.0)  # both began just now
+        places.stay(late, now=1.5)  # both began just now
     places.take(first, 60)
     places.take(second, 30)
-    third = places.begin(now=5.0)
+    third = places.begin(now=4.0)
+    places.stay(third, now=5.0)
     assert second.given_way and not first.given_way and len(places) == 2
     with pytest.raises(BusyError):
         places.take(third, 11)

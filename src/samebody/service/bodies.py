@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from samebody.service.errors import BusyError
 
+GRACE = 1.0
+"""Seconds that a body needs no place: one that comes at once is not refused because others come slowly."""
 PATIENCE = 2.0
 """Seconds a body has before it may have to give way to another."""
 
@@ -17,11 +19,13 @@ class Body:
 
     Attributes:
         seen: bytes that came so far; they stay in memory until the request is answered.
+        placed: whether it has, or had, a place.
         given_way: another one took its place: it must be refused as too slow.
     """
 
     begun: float
     seen: int = 0
+    placed: bool = False
     given_way: bool = False
 
 
@@ -45,12 +49,18 @@ class Bodies:
         return len(self._coming)
 
     def begin(self, now: float | None = None) -> Body:
-        """A place for a new body.
+        """A new body. How many have no place yet is bounded by the connections."""
+        return Body(time.monotonic() if now is None else now)
+
+    def stay(self, body: Body, now: float | None = None) -> None:
+        """A place for a body that is still coming after :data:`GRACE`.
 
         Raises:
             BusyError: all places are taken by bodies that began just now.
         """
         at = time.monotonic() if now is None else now
+        if body.placed or at - body.begun < GRACE:
+            return
         if len(self._coming) >= self.most:
             slow = [each for each in self._coming if at - each.begun >= PATIENCE]
             if not slow:
@@ -58,9 +68,8 @@ class Bodies:
             slowest = min(slow, key=lambda each: each.seen / (at - each.begun))
             slowest.given_way = True
             self._coming.discard(slowest)
-        body = Body(at)
+        body.placed = True
         self._coming.add(body)
-        return body
 
     def take(self, body: Body, count: int) -> None:
         """Count bytes that came.

@@ -111,7 +111,7 @@ class _Passage:
         self.refused: SamebodyError | None = None
 
     def begin(self) -> None:
-        """Take a place among the bodies, or at once among the requests in work when there is no body.
+        """Begin the body, or take a place among the requests in work at once when there is none.
 
         Raises:
             BusyError: there is none.
@@ -156,6 +156,10 @@ class _Passage:
             if left <= 0 or body.given_way:
                 slow = BodyTooSlowError("the body did not arrive in time.", hint="Use a faster connection.")
                 raise self._refuse(slow)
+            try:
+                self._gate.bodies.stay(body)
+            except BusyError as error:
+                raise self._refuse(error) from None
             with contextlib.suppress(TimeoutError):
                 return await asyncio.wait_for(self._receive(), min(left, 1.0))
 
