@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Response
 
 from samebody.config import Settings, load_settings
 from samebody.service import problems
@@ -83,7 +84,7 @@ def create_app(store: Store, settings: ServiceSettings | None = None, runtime: S
         summary="Is this the same, real, unique person, and does the document belong to them?",
         docs_url=None,
         redoc_url=None,
-        openapi_url="/v1/openapi.json",
+        openapi_url=None,
         redirect_slashes=False,
         lifespan=bounded,
         generate_unique_id_function=lambda route: route.name,
@@ -109,6 +110,13 @@ def create_app(store: Store, settings: ServiceSettings | None = None, runtime: S
         api.include_router(module.router, responses=_PROBLEMS)
     api.include_router(system.router)
     app.include_router(api)
+    described: list[bytes] = []
+
+    @app.get("/v1/openapi.json", include_in_schema=False)
+    async def openapi_document() -> Response:
+        if not described:  # made once: it is large, and anybody may ask for it
+            described.append(json.dumps(app.openapi(), separators=(",", ":"), ensure_ascii=False).encode())
+        return Response(described[0], media_type="application/json")
 
     app.include_router(capture.router)
     console.install(app)
