@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from samebody.document import icao9303
@@ -122,6 +122,9 @@ def test_names_are_cut_as_doc_9303_shows(surname: str, given: str, field: str) -
     st.text("ABÇÐÉ -'ÖŁß", max_size=50),
     st.sampled_from([30, 31, 39]),
 )
+@example("AAAAAAAAAAAAAAÖ", "AAAAAAAAA-A-A", 30)
+@example("A" * 40, "A-B", 39)
+@example("A-" * 30, "B-" * 30, 30)
 def test_a_name_field_is_full_or_says_that_it_was_cut(surname: str, given: str, width: int) -> None:
     field = name_field(surname, given, width)
     primary, secondary = transliterate(surname), transliterate(given)

@@ -66,14 +66,16 @@ def name_field(surname: str, given_names: str, width: int) -> str:
 
 def _cut(text: str, width: int) -> str:
     """At most ``width`` characters of ``text``; when something was cut, the last one is a letter."""
-    if len(text) <= width:
-        return text
     cut = text[:width]
-    if cut.endswith("<"):  # the component before gives up one letter, the initial of the next one takes the last place
-        cut = text[: width - 2] + "<" + text[width]
-        if cut[-3] == "<":  # a one-letter component before: repeat nothing, end with that letter
-            cut = text[: width - 1]
-    return cut
+    if len(text) <= width or not cut.endswith("<"):
+        return cut
+    # the initial of the next component takes the last place, and the last component with a letter to spare gives one up
+    *parts, initial = text[: width + 1].split("<")
+    for place in reversed(range(len(parts))):
+        if len(parts[place]) > 1:
+            parts[place] = parts[place][:-1]
+            return "<".join([*parts, initial])
+    return "<".join(parts) + initial  # initials alone: the last two stand together
 
 
 def date_field(date: str) -> str:
