@@ -239,11 +239,11 @@ def graphs(models: tuple[Path, ...], data: Path, repeats: Path, cache: Path, hel
 
     Needs torch: the split is that of the training task.
     """
-    from samebody.lab.evaluate.operating_points import Templates, mated_scores, measure_groups, score_population
+    from samebody.lab.evaluate.operating_points import Templates, mated_scores, score_population
     from samebody.lab.train.embed import held_people, rank_correlation
     from samebody.lab.train.embed_faces import aligned_faces
     from samebody.lab.train.embed_targets import teacher_targets
-    from samebody.measure import BootstrapOptions, threshold_from_tail
+    from samebody.measure import threshold_from_tail
 
     sets = {"fairface": read_fairface(data), "orl": read_orl(data)}
     faces = {name: aligned_faces(chosen, cache) for name, chosen in sets.items()}
@@ -264,13 +264,6 @@ def graphs(models: tuple[Path, ...], data: Path, repeats: Path, cache: Path, hel
         mated = mated_scores(templates["orl"])
         people_of_orl = mated.person
         points = [threshold_from_tail(scored.scores.tail, scored.scores.pairs, target) for target in (1e-3, FMR)]
-        groups = measure_groups(templates["fairface"], people, points, BootstrapOptions(replicates=20))
-        ratios = []
-        for at in range(len(points)):
-            rates = np.array([group.rates[at].rate for group in groups])
-            worst, least = float(rates.max()), float(rates.min())
-            mean = float(np.exp(np.log(rates).mean())) if least > 0 else None
-            ratios.append({"to_lowest": worst / least if least else None, "to_mean": worst / mean if mean else None})
         limits[name] = [point.value for point in points]
         refused[name] = np.bincount(mated.person, mated.scores < points[1].value, mated.people).astype(np.int64)
         back = [sample for sample, gone in zip(faces["fairface"].samples, away) if gone]
@@ -283,8 +276,6 @@ def graphs(models: tuple[Path, ...], data: Path, repeats: Path, cache: Path, hel
                 "thresholds": limits[name],
                 "fnmr": float((mated.scores < points[1].value).mean()),
                 "fnmr_at_1e-3": float((mated.scores < points[0].value).mean()),
-                "groups_at_1e-3": ratios[0],
-                "groups_at_1e-4": ratios[1],
                 "held_back": {
                     "faces": int(away.sum()),
                     "pairs": unseen.scores.pairs,

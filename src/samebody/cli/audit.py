@@ -63,11 +63,7 @@ def verify(
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write, JSON lines."
 )
-def export(
-    place: StorePlace,
-    tenant: str,
-    out: Path,
-) -> None:
+def export(place: StorePlace, tenant: str, out: Path) -> None:
     """Sign the log as it stands and write it to a file; prints the key to check it with: keep that apart."""
     from samebody.store.audit import export_log
     from samebody.store.files import written

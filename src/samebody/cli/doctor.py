@@ -29,11 +29,7 @@ LEAST_FREE = 2 * 2**30
 @store_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def command(
-    context: click.Context,
-    place: StorePlace,
-    as_json: bool,
-) -> None:
+def command(context: click.Context, place: StorePlace, as_json: bool) -> None:
     """Look at what is needed: Python, settings, weights, decoders, disk, and the store when there is one.
 
     Exits with 0 when nothing is at fault, 1 otherwise. Nothing is changed.

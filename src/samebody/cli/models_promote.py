@@ -15,13 +15,7 @@ from samebody.cli.store_common import FILE, StorePlace, actor, store_options
 @click.option("--limits", "limits_file", type=FILE, help="YAML file of limits; the defaults are in the guide.")
 @click.option("--force", default="", metavar="REASON", help="Do it without a comparison that keeps the limits.")
 @click.argument("identifier", metavar="ID")
-def promote(
-    place: StorePlace,
-    tenant: str,
-    limits_file: Path | None,
-    force: str,
-    identifier: str,
-) -> None:
+def promote(place: StorePlace, tenant: str, limits_file: Path | None, force: str, identifier: str) -> None:
     """Make the embedder ID live for a tenant. Compare first: samebody operate shadow --model ID."""
     from samebody.config import load_settings
     from samebody.operate.changes import promote_model

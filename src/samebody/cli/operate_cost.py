@@ -16,13 +16,7 @@ from samebody.cli.store_common import FILE, StorePlace, store_options
 @click.option("--prices", "prices_file", type=FILE, required=True, help="YAML file of prices; see the guide.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(
-    place: StorePlace,
-    tenant: str,
-    prices_file: Path,
-    days: float,
-    as_json: bool,
-) -> None:
+def command(place: StorePlace, tenant: str, prices_file: Path, days: float, as_json: bool) -> None:
     """Cost per 1,000 verifications, from what the store measured and prices that you state."""
     from samebody.operate.cost import cost, read_prices
 

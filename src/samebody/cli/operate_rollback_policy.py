@@ -12,12 +12,7 @@ from samebody.cli.store_common import StorePlace, actor, store_options
 @click.option("--tenant", default="local", show_default=True)
 @click.option("--to", type=click.IntRange(min=1), help="Version whose text goes live; else the last other one.")
 @click.argument("name")
-def command(
-    place: StorePlace,
-    tenant: str,
-    to: int | None,
-    name: str,
-) -> None:
+def command(place: StorePlace, tenant: str, to: int | None, name: str) -> None:
     """Make an older text of the policy NAME live again, as a new version. Asks nothing."""
     from samebody.operate.changes import rollback_policy
 

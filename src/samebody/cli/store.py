@@ -73,12 +73,7 @@ def sweep(place: StorePlace) -> None:
 @click.option("--tenant", default="local", show_default=True)
 @click.option("--out", type=NEW_FILE, required=True, help="ZIP file to write: in plain, so keep it safe.")
 @click.argument("person")
-def export_person(
-    place: StorePlace,
-    tenant: str,
-    out: Path,
-    person: str,
-) -> None:
+def export_person(place: StorePlace, tenant: str, out: Path, person: str) -> None:
     """Write everything held about PERSON (the integrator's name for them, or the id of the subject)."""
     from samebody.store.files import written
 
@@ -94,12 +89,7 @@ def export_person(
 @click.option("--tenant", default="local", show_default=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.argument("person")
-def erase_person(
-    place: StorePlace,
-    tenant: str,
-    yes: bool,
-    person: str,
-) -> None:
+def erase_person(place: StorePlace, tenant: str, yes: bool, person: str) -> None:
     """Erase PERSON: their key destroyed, their samples deleted, their cases redacted. Cannot be undone."""
     with place.open() as store:
         subject = _subject(store, tenant, person)

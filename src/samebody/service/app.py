@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -110,13 +111,14 @@ def create_app(store: Store, settings: ServiceSettings | None = None, runtime: S
         api.include_router(module.router, responses=_PROBLEMS)
     api.include_router(system.router)
     app.include_router(api)
-    described: list[bytes] = []
+
+    @functools.cache  # it is large, and anybody may ask for it
+    def described() -> bytes:
+        return json.dumps(app.openapi(), separators=(",", ":"), ensure_ascii=False).encode()
 
     @app.get("/v1/openapi.json", include_in_schema=False)
     async def openapi_document() -> Response:
-        if not described:  # made once: it is large, and anybody may ask for it
-            described.append(json.dumps(app.openapi(), separators=(",", ":"), ensure_ascii=False).encode())
-        return Response(described[0], media_type="application/json")
+        return Response(described(), media_type="application/json")
 
     app.include_router(capture.router)
     console.install(app)

@@ -23,7 +23,7 @@ from samebody.lab.evaluate.protocols import (
 from samebody.lab.evaluate.results import Algorithm, DataSet, VerificationResult
 from samebody.lab.evaluate.runs import Run, load_run, save_run
 from samebody.lab.evaluate.score_tables import TableOptions, read_scores
-from samebody.lab.evaluate.scores import MatedScores, ScoreSet
+from samebody.lab.evaluate.scores import MatedScores, ScoreSet, check_leakage
 from samebody.lab.evaluate.templates import (
     CompareOptions,
     TemplateSet,
@@ -31,7 +31,7 @@ from samebody.lab.evaluate.templates import (
     read_templates,
     template_set,
 )
-from samebody.lab.evaluate.verification import GivenThreshold, VerificationOptions, check_leakage
+from samebody.lab.evaluate.verification import GivenThreshold, VerificationOptions
 from samebody.measure.errors import SubjectLeakageError
 
 __all__ = [

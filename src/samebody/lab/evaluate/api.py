@@ -35,7 +35,7 @@ from samebody.lab.evaluate.protocols import PairList, SearchProtocol, Split
 from samebody.lab.evaluate.results import Algorithm, DataSet, VerificationResult
 from samebody.lab.evaluate.runs import RUN, Run, load_run
 from samebody.lab.evaluate.score_tables import Direction, TableOptions, read_scores
-from samebody.lab.evaluate.scores import ScoreSet
+from samebody.lab.evaluate.scores import ScoreSet, check_leakage
 from samebody.lab.evaluate.sources import open_table
 from samebody.lab.evaluate.templates import CompareOptions, TemplateSet, compare_templates
 from samebody.lab.evaluate.verification import (
@@ -43,7 +43,6 @@ from samebody.lab.evaluate.verification import (
     GivenThreshold,
     Progress,
     VerificationOptions,
-    check_leakage,
     measure_verification,
 )
 from samebody.measure import BootstrapOptions

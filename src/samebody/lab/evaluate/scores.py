@@ -21,10 +21,8 @@ from samebody.lab.evaluate.non_mated import (
     Scores,
     count_group_pairs,
 )
-from samebody.measure import (
-    EmptyClassError,
-    InvalidScoresError,
-)
+from samebody.measure import EmptyClassError, InvalidScoresError
+from samebody.measure.errors import SubjectLeakageError
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,3 +220,21 @@ def encode(names: Sequence[str] | NDArray[np.str_]) -> tuple[NDArray[np.str_], C
     """Distinct names, sorted, and the code of each."""
     known, codes = np.unique(np.asarray(names, dtype=np.str_), return_inverse=True)
     return known, codes.astype(np.int32)
+
+
+def check_leakage(thresholds_from: ScoreSet, reported_on: ScoreSet) -> None:
+    """Refuse thresholds from people they are reported on.
+
+    Raises:
+        SubjectLeakageError: a subject's name stands in both sets.
+    """
+    if thresholds_from.independent or reported_on.independent:
+        return
+    shared = np.intersect1d(thresholds_from.subjects, reported_on.subjects)
+    if len(shared):
+        some = ", ".join(shared[:3].tolist())
+        raise SubjectLeakageError(
+            f"{len(shared)} subjects of the set that the thresholds come from are in the set they are reported on "
+            f"({some}{', ...' if len(shared) > 3 else ''}).",
+            hint="Split by subject, or take thresholds from another set.",
+        )

@@ -12,6 +12,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
+from samebody.lab.evaluate.det_band import band_around
 from samebody.lab.evaluate.fairness import fairness_at
 from samebody.lab.evaluate.non_mated import ListedNonMated, Scores, binned, count_group_pairs, renumbered
 from samebody.lab.evaluate.results import (
@@ -47,7 +48,6 @@ from samebody.measure import (
     vertex_bootstrap,
 )
 from samebody.measure.calibration import cllr, cllr_min, fit_logistic, reliability
-from samebody.measure.errors import SubjectLeakageError
 from samebody.measure.estimates import independent_rate
 from samebody.measure.quality_steps import discard_reports
 from samebody.measure.transactions import TransactionResult, measure_transactions
@@ -296,8 +296,8 @@ class _Measuring:
 
     def _bands(
         self, thresholds: NDArray[np.float64], fmr: NDArray[np.float64], fnmr: NDArray[np.float64]
-    ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
-        """FMR and FNMR bands: bootstrap at a few thresholds, the factor to the rate interpolated between them."""
+    ) -> tuple[tuple[float, ...], ...]:
+        """Lower and upper end of FMR, then of FNMR, at each threshold: a bootstrap at a few, carried to the others."""
         pairs = self._scores.non_mated.pairs
         usable = np.flatnonzero(
             (thresholds >= self._scores.non_mated.floor) & (fmr * pairs <= _BAND_ERRORS) & (fmr > 0)
@@ -307,13 +307,13 @@ class _Measuring:
         nodes = usable[np.unique(np.linspace(0, len(usable) - 1, _BAND_NODES).astype(int))] if len(usable) else usable
         estimates = self.fmr_at([float(thresholds[node]) for node in nodes])
         upper = self.fmr_at([float(np.nextafter(thresholds[-1], np.inf))])[0].interval[1]
-        low, high = _spread(thresholds, fmr, thresholds[nodes], estimates, upper)
+        low, high = band_around(thresholds, fmr, thresholds[nodes], estimates, upper)
         seen = np.flatnonzero((fnmr > 0) & (fnmr < 1))
         nodes = seen[np.unique(np.linspace(0, len(seen) - 1, _BAND_NODES).astype(int))] if len(seen) else seen
         missed = [rate for node in nodes if (rate := self.fnmr_at(float(thresholds[node]))) is not None]
         none = self.fnmr_at(-float("inf"))
-        below, above = _spread(thresholds, fnmr, thresholds[nodes], missed, none.interval[1] if none else 1.0)
-        return low, high, below, above
+        below, above = band_around(thresholds, fnmr, thresholds[nodes], missed, none.interval[1] if none else 1.0)
+        return tuple(_floats(end) for end in (low, high, below, above))
 
     def eer(self) -> Eer | None:
         """Where both rates are closest, their mean; over every distinct score, or bins where scores were counted."""
@@ -549,53 +549,6 @@ def _without_interval(rate: float, trials: int, subjects: int, level: float) -> 
         method="none: below the kept scores",
         replicates=0,
     )
-
-
-def _spread(
-    thresholds: NDArray[np.float64],
-    rates: NDArray[np.float64],
-    nodes: NDArray[np.float64],
-    estimates: Sequence[RateEstimate],
-    none_seen: float,
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """A band around ``rates``: odds of the ends over odds of the rate at the nodes, interpolated in the threshold."""
-    usable = [(node, e) for node, e in zip(nodes.tolist(), estimates) if 0 < e.rate < 1]
-    if not usable:
-        low = np.where(rates == 1, 1 - none_seen, 0.0)
-        return _floats(low), _floats(np.where(rates == 0, none_seen, 1.0))
-    places = np.array([node for node, _ in usable])
-    own = np.array([_log_odds(e.rate) for _, e in usable])
-    odds = np.array([[_log_odds(end) for end in e.interval] for _, e in usable])
-    inside = (rates > 0) & (rates < 1)
-    middle = np.zeros(len(rates))
-    middle[inside] = np.log(rates[inside] / (1 - rates[inside]))
-    ends = [1 / (1 + np.exp(-(middle + np.interp(thresholds, places, odds[:, side] - own)))) for side in (0, 1)]
-    low = np.where(inside, ends[0], np.where(rates >= 1, 1 - none_seen, 0.0))
-    high = np.where(inside, ends[1], np.where(rates <= 0, none_seen, 1.0))
-    return _floats(np.minimum(low, rates)), _floats(np.maximum(high, rates))
-
-
-def _log_odds(rate: float) -> float:
-    clipped = min(max(rate, 1e-300), 1 - 1e-16)
-    return float(np.log(clipped / (1 - clipped)))
-
-
-def check_leakage(thresholds_from: ScoreSet, reported_on: ScoreSet) -> None:
-    """Refuse thresholds from people they are reported on.
-
-    Raises:
-        SubjectLeakageError: a subject's name stands in both sets.
-    """
-    if thresholds_from.independent or reported_on.independent:
-        return
-    shared = np.intersect1d(thresholds_from.subjects, reported_on.subjects)
-    if len(shared):
-        some = ", ".join(shared[:3].tolist())
-        raise SubjectLeakageError(
-            f"{len(shared)} subjects of the set that the thresholds come from are in the set they are reported on "
-            f"({some}{', ...' if len(shared) > 3 else ''}).",
-            hint="Split by subject, or take thresholds from another set.",
-        )
 
 
 def _nested(matrix: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
