@@ -151,7 +151,7 @@ def run_housekeeper(store: Store, settings: ServiceSettings) -> None:
     """Give back lost leases, send webhooks, delete on time, until SIGTERM. Several may run; they do not disturb."""
     stop = threading.Event()
     Galleries(store, settings.galleries)  # erasures of the sweep reach them
-    sender = Sender(private=settings.private_webhooks, timeout=settings.webhook_seconds)
+    sender = Sender.of(settings)
     waits = [timedelta(seconds=each) for each in settings.webhook_waits]
     lease = timedelta(seconds=2 * settings.webhook_seconds + 5)
     deliveries, queue = Deliveries(store, sender, backoff=waits, lease=lease), Queue(store)

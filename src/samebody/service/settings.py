@@ -36,6 +36,7 @@ class ServiceSettings(BaseSettings):
     link_seconds: int = Field(default=120, ge=1, le=3600, description="life of a signed media link")
     private_webhooks: bool = Field(default=False, description="allow endpoints on private and loopback addresses")
     webhook_seconds: float = Field(default=15, gt=0, le=60, description="wait for an endpoint's answer")
+    webhook_ca_file: Path | None = Field(default=None, description="certificates to trust instead of the public ones")
     webhook_senders: int = Field(default=4, ge=1, le=64, description="webhooks sent at the same time")
     webhook_waits: tuple[float, ...] = Field(
         default=tuple(each.total_seconds() for each in BACKOFF),

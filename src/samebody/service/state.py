@@ -24,11 +24,16 @@ from samebody.service.sso.providers import load_providers
 from samebody.service.tenancy import Tenancy
 from samebody.service.tokens import Signer
 from samebody.service.uploads import Uploads
+from samebody.service.webhooks import Sender
 from samebody.store.store import Store
 
 if TYPE_CHECKING:
     from samebody.attacks.pad import PassivePad
     from samebody.pipeline import Verifier
+
+
+SENDS = 2
+"""Webhooks that requests wait for at the same time; each holds one of the threads that answer."""
 
 
 class Service:
@@ -56,6 +61,8 @@ class Service:
         self.draining = False
         self._checks = threading.BoundedSemaphore(settings.check_slots)
         self._decodes = threading.BoundedSemaphore(settings.decode_slots)
+        self._sends = threading.BoundedSemaphore(SENDS)
+        self._sender = Sender.of(settings)
         self._loading = threading.Lock()
 
     @cached_property
@@ -112,6 +119,20 @@ class Service:
             yield
         finally:
             self._decodes.release()
+
+    @contextmanager
+    def sending_slot(self) -> Iterator[Sender]:
+        """Send a webhook while a request waits, at most :data:`SENDS` at the same time: endpoints may be slow.
+
+        Raises:
+            BusyError: all are taken for longer than a second.
+        """
+        if not self._sends.acquire(timeout=1.0):
+            raise BusyError("other endpoints are being tried.", hint="Try again in a moment.")
+        try:
+            yield self._sender
+        finally:
+            self._sends.release()
 
 
 def service_of(request: Request) -> Service:

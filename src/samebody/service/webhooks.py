@@ -7,20 +7,27 @@ spaces (Standard Webhooks 1.0, "Signature scheme").
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import ipaddress
 import logging
 import socket
+import ssl
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from samebody import tracing
+from samebody.errors import ConfigError
 from samebody.jobs.outbox import Delivery, Receipt
+from samebody.service.settings import ServiceSettings
 
 logger = logging.getLogger(__name__)
 
@@ -59,26 +66,86 @@ def addresses(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
+class _Deadline:
+    """Ends a connection when the time of all of it is over: the client's own limit begins again with every byte.
+
+    Attributes:
+        over: the time is over.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.over = False
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take note of the connection; called by the client at each of its steps."""
+        if event == "connection.connect_tcp.complete":
+            with self._lock:  # a copy: TLS takes the socket itself over
+                self._socket = info["return_value"].get_extra_info("socket").dup()
+                if self.over:
+                    self._cut()
+
+    def _end(self) -> None:
+        with self._lock:
+            self.over = True
+            self._cut()
+
+    def _cut(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> _Deadline:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+
 class Sender:
     """Sends one delivery; see :class:`samebody.jobs.outbox.Deliveries`.
 
     The host is resolved once and the connection goes to the address that was judged, so that a name cannot point
-    elsewhere between the two. Redirects are not followed: they would lead around the judgement.
+    elsewhere between the two. Redirects are not followed: they would lead around the judgement. A connection carries
+    one message: the next one to the same address may be for another host, whose certificate was not looked at.
 
     Args:
         private: allow addresses that are not public.
         timeout: seconds for the whole answer.
+        ca_file: certificates to trust instead of the public ones.
+
+    Raises:
+        ConfigError: ``ca_file`` cannot be read.
     """
 
     def __init__(
-        self, *, private: bool = False, timeout: float = 15, resolve: Resolve = addresses,
+        self, *, private: bool = False, timeout: float = 15, ca_file: Path | None = None, resolve: Resolve = addresses,
         transport: httpx.BaseTransport | None = None,
     ) -> None:  # fmt: skip
-        self._private, self._resolve = private, resolve
+        self._private, self._timeout, self._resolve = private, timeout, resolve
         self._client = httpx.Client(
-            timeout=timeout, follow_redirects=False, trust_env=False, transport=transport,
-            headers={"User-Agent": "samebody-webhooks/1"},
+            timeout=timeout, follow_redirects=False, trust_env=False, transport=transport, verify=_trusted(ca_file),
+            limits=httpx.Limits(max_keepalive_connections=0), headers={"User-Agent": "samebody-webhooks/1"},
         )  # fmt: skip
+
+    @classmethod
+    def of(cls, settings: ServiceSettings) -> Sender:
+        """The sender that the settings describe.
+
+        Raises:
+            ConfigError.
+        """
+        return cls(
+            private=settings.private_webhooks, timeout=settings.webhook_seconds, ca_file=settings.webhook_ca_file
+        )
 
     def __call__(self, delivery: Delivery) -> Receipt:
         """Try it once."""
@@ -106,17 +173,19 @@ class Sender:
         }
         if (traceparent := tracing.current()) is not None:
             headers["traceparent"] = traceparent
-        try:
-            request = self._client.build_request(
-                "POST", url, content=delivery.body, headers=headers, extensions={"sni_hostname": host}
-            )
-            answer = self._client.send(request, stream=True)  # the body is of no interest, however long it is
-            answer.close()
-        except httpx.TimeoutException:
-            return Receipt(False, error="webhook.timeout")
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            logger.info("webhook not delivered: %s", type(error).__name__)
-            return Receipt(False, error="webhook.unreachable")
+        with _Deadline(self._timeout) as deadline:
+            extensions = {"sni_hostname": host, "trace": deadline.trace}
+            try:
+                request = self._client.build_request(
+                    "POST", url, content=delivery.body, headers=headers, extensions=extensions
+                )
+                answer = self._client.send(request, stream=True)  # the body is of no interest, however long it is
+                answer.close()
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+                if deadline.over or isinstance(error, httpx.TimeoutException):
+                    return Receipt(False, error="webhook.timeout")
+                logger.info("webhook not delivered: %s", type(error).__name__)
+                return Receipt(False, error="webhook.unreachable")
         return Receipt(
             accepted=answer.is_success,
             status=answer.status_code,
@@ -128,6 +197,15 @@ class Sender:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def _trusted(ca_file: Path | None) -> ssl.SSLContext | bool:
+    if ca_file is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except (OSError, ssl.SSLError):
+        raise ConfigError("the certificates in webhook_ca_file cannot be read.") from None
 
 
 def _retry_after(text: str) -> timedelta | None:

@@ -16,7 +16,7 @@ from samebody.service.access import Caller, needs
 from samebody.service.once import OnceOnly
 from samebody.service.pages import Cursor, Limit, page, position
 from samebody.service.state import service_of
-from samebody.service.webhooks import Sender, secret_text
+from samebody.service.webhooks import secret_text
 from samebody.store.errors import NotFoundError
 from samebody.store.ids import new_id
 from samebody.store.schema import WebhookDeliveryRow, WebhookEndpointRow
@@ -171,11 +171,8 @@ def test_endpoint(request: Request, endpoint_id: str, once: OnceOnly, who: Annot
             secrets = endpoint_secrets(store, tx, row)
         message = new_id("msg")
         body = body_of("endpoint.test", store.clock(), {"endpoint": endpoint_id})
-        sender = Sender(private=service.settings.private_webhooks, timeout=service.settings.webhook_seconds)
-        try:
-            receipt = sender(Delivery(who.tenant, message, message, endpoint_id, row.url, body, 0, secrets))
-        finally:
-            sender.close()
+        with service.sending_slot() as send:
+            receipt = send(Delivery(who.tenant, message, message, endpoint_id, row.url, body, 0, secrets))
         return {"accepted": receipt.accepted, "status": receipt.status, "error": receipt.error}
 
     return once.outside(who, 200, work)
