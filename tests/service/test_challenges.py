@@ -159,8 +159,8 @@ def test_a_token_tried_on_what_it_does_not_open_is_evidence(service: Running) ->
     for _ in range(MOST_KEPT):
         http.get("/v1/subjects")
     with service.store.read() as tx:
-        tried = misused(tx, "local", session)
-        assert misused(tx, "local", other) == []
+        tried = misused(service.store, tx, "local", session)
+        assert misused(service.store, tx, "local", other) == []
     assert tried[:3] == ["other_session", "other_session", "needs_key"] and len(tried) == MOST_KEPT
 
 

@@ -303,3 +303,43 @@ def test_a_picture_in_parts(service: Running, tiny_picture: bytes, clock: SetClo
     late = person.begin_upload(made["id"], role="selfie", parts=1)["upload"]
     clock.move(hours=1)
     assert http.put(f"/v1/uploads/{late}/parts/1", content=b"x").status_code in (401, 403)
+
+
+def test_parts_are_bounded_by_their_share_and_their_sum(start: Callable[..., Running]) -> None:
+    service = start(max_body=100_000)
+    made, person = service.consented()
+    http = service.http(made["client_token"])
+    upload = person.begin_upload(made["id"], role="selfie", parts=10)["upload"]
+    path = f"/v1/uploads/{upload}"
+    refused = http.put(f"{path}/parts/1", content=bytes(20_001))
+    assert (refused.status_code, refused.json()["code"]) == (413, "request.too_large")
+    for number in range(1, 11):
+        assert http.put(f"{path}/parts/{number}", content=bytes(20_000)).status_code == 200
+    kept = service.store.blobs.get
+    read: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(service.store.blobs), "get", lambda _, name: read.append(name) or kept(name))
+        refused = http.post(f"{path}/complete")
+    assert (refused.status_code, refused.json()["code"]) == (413, "request.too_large")
+    assert len(read) == 6  # of ten: what is too much is not taken into memory
+
+
+def test_an_attempt_has_so_many_uploads_in_parts(service: Running) -> None:
+    made, _ = service.consented()
+    http = service.http(made["client_token"])
+    asked = [http.post(f"/v1/sessions/{made['id']}/uploads", json={"role": "selfie", "parts": 1}) for _ in range(21)]
+    assert [answer.status_code for answer in asked] == [201] * 20 + [409]
+    assert asked[-1].json()["code"] == "session.full"
+
+
+def test_a_consent_that_stands_is_not_written_again(service: Running) -> None:
+    made = service.client().create_session()
+    person = service.client(made["client_token"])
+    given = [person.give_consent(made["id"], version="2026-1", language="en") for _ in range(3)]
+    german = person.give_consent(made["id"], version="2026-1", language="de")
+    assert len({each["id"] for each in given}) == 1 and german["id"] != given[0]["id"]
+    person.withdraw_consent(made["id"], given[0]["id"])
+    again = service.http(made["client_token"]).post(
+        f"/v1/sessions/{made['id']}/consents", json={"version": "2026-1", "language": "en"}
+    )
+    assert again.status_code == 409

@@ -12,10 +12,10 @@ from sqlalchemy import select
 
 from samebody.store import Event, LocalMasterKey, State, Store
 from samebody.store.audit import verify_log
-from samebody.store.errors import IllegalTransitionError
-from samebody.store.lifecycle import TRANSITIONS, allowed_events, as_markdown, is_final, transition
+from samebody.store.errors import IllegalTransitionError, TooManySamplesError
+from samebody.store.lifecycle import TRANSITIONS, Limits, allowed_events, as_markdown, is_final, transition
 from samebody.store.schema import OutboxRow
-from tests.store.conftest import MASTER, SetClock, furnish
+from tests.store.conftest import MASTER, SetClock, begin, furnish
 
 DOCS = Path(__file__).parents[2] / "docs" / "store.md"
 
@@ -112,3 +112,20 @@ def _close_shared() -> object:
     yield
     if _shared is not None:
         _shared.close()
+
+
+@pytest.mark.parametrize("limits", [Limits(samples=3), Limits(sample_bytes=30)], ids=["count", "bytes"])
+def test_an_attempt_has_so_many_samples_and_no_file_is_left_of_more(tmp_path: Path, limits: Limits) -> None:
+    with Store.open(tmp_path / "store", master=[LocalMasterKey(MASTER)], limits=limits) as store:
+        furnish(store)
+        session_id, case_id = begin(store)
+        for number in range(3):
+            store.vault.add("local", session_id, "frame", b"%10d" % number, actor="c")
+        files = sum(name.startswith(case_id) for name, _ in store.blobs.names())
+        store.vault.derive("local", case_id, 1, "map", b"what is derived does not count")
+        with pytest.raises(TooManySamplesError, match="at most"):
+            store.vault.add("local", session_id, "frame", b"0123456789", actor="c")
+        assert sum(name.startswith(case_id) for name, _ in store.blobs.names()) == files + 1
+        with store.read() as tx:
+            assert len(store.vault.of_case(tx, "local", case_id)) == 3
+            assert store.sessions.get(tx, "local", session_id).state is State.COLLECTING

@@ -6,12 +6,10 @@ was answered. Drawing another one ends the one before, so that nobody can collec
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from samebody.attacks.active import CHECKS, InvalidRecordingError, Recording
@@ -25,7 +23,6 @@ from samebody.pipeline.attacks import mentions
 from samebody.service.tokens import Signer
 from samebody.store.errors import ConflictError, IllegalTransitionError
 from samebody.store.lifecycle import State
-from samebody.store.schema import AuditEventRow
 from samebody.store.sessions import SessionView
 from samebody.store.store import Store
 from samebody.store.vault import MediaView
@@ -38,6 +35,8 @@ MOST_SIDE = 1920
 """Pixels on the longer side of a frame."""
 MOST_DRAWS = 5
 """Challenges of one attempt."""
+MOST_KEPT = 5
+"""Refused answers of one attempt that stand in the audit log; more would only fill it."""
 FRAMES_A_SECOND, LONGER_SIDE = 8, 480
 """What a page is told to send: enough for the checks, and half a minute of it is about 6 MiB."""
 DRAWN, ANSWERED, REFUSED = "challenge.drawn", "challenge.answered", "challenge.refused"
@@ -195,7 +194,10 @@ class Challenges:
 
     def _refuse(self, tenant: str, session_id: str, attempt: int, reason: str, actor: str) -> None:
         with self._store.write() as tx:
-            self._store.audit.append(tx, tenant, actor, REFUSED, "session", session_id, reason=reason, attempt=attempt)
+            if len(self.refused(tx, tenant, session_id, attempt)) < MOST_KEPT:
+                self._store.audit.append(
+                    tx, tenant, actor, REFUSED, "session", session_id, reason=reason, attempt=attempt
+                )
 
     def _collecting(self, tx: Session, tenant: str, session_id: str) -> SessionView:
         session = self._store.sessions.get(tx, tenant, session_id)
@@ -205,10 +207,8 @@ class Challenges:
             )
         return session
 
-    @staticmethod
-    def _events(tx: Session, tenant: str, session_id: str, action: str) -> list[dict[str, Any]]:
-        query = select(AuditEventRow.details).filter_by(tenant=tenant, kind="session", object=session_id, action=action)
-        return [json.loads(each) for each in tx.scalars(query.order_by(AuditEventRow.sequence))]
+    def _events(self, tx: Session, tenant: str, session_id: str, action: str) -> list[dict[str, Any]]:
+        return self._store.audit.details(tx, tenant, action, "session", session_id)
 
 
 def _doubts(recording: Recording) -> tuple[Reason, ...]:

@@ -43,7 +43,7 @@ class Evidence:
             challenges = Challenges(self.store)
             asked = challenges.was_drawn(tx, self.tenant, self.session_id, self.attempt)
             refused = challenges.refused(tx, self.tenant, self.session_id, self.attempt)
-            tried = misused(tx, self.tenant, self.session_id)
+            tried = misused(self.store, tx, self.tenant, self.session_id)
         recording = self._recording()
         found: list[Finding] = []
         if recording is not None:

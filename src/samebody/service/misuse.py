@@ -6,12 +6,8 @@ before the capture page. A token that expired is no misuse: people are late.
 
 from __future__ import annotations
 
-import json
-
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from samebody.store.schema import AuditEventRow
 from samebody.store.store import Store
 
 MISUSED = "token.misused"
@@ -23,13 +19,10 @@ MOST_KEPT = 5
 def note(store: Store, tenant: str, session_id: str, tried: str) -> None:
     """Remember that the token of a session was tried on something else."""
     with store.write() as tx:
-        query = select(func.count()).select_from(AuditEventRow)
-        held = tx.scalar(query.filter_by(tenant=tenant, kind="session", object=session_id, action=MISUSED)) or 0
-        if held < MOST_KEPT:
+        if len(misused(store, tx, tenant, session_id)) < MOST_KEPT:
             store.audit.append(tx, tenant, f"client:{session_id}", MISUSED, "session", session_id, tried=tried)
 
 
-def misused(tx: Session, tenant: str, session_id: str) -> list[str]:
+def misused(store: Store, tx: Session, tenant: str, session_id: str) -> list[str]:
     """What the token of a session was tried on, oldest first: ``other_session`` or ``needs_key``."""
-    query = select(AuditEventRow.details).filter_by(tenant=tenant, kind="session", object=session_id, action=MISUSED)
-    return [str(json.loads(each)["tried"]) for each in tx.scalars(query.order_by(AuditEventRow.sequence))]
+    return [str(each["tried"]) for each in store.audit.details(tx, tenant, MISUSED, "session", session_id)]

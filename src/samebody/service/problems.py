@@ -31,6 +31,7 @@ _STATUS: tuple[tuple[type[SamebodyError], int], ...] = (
     (store.ConflictError, 409),
     (store.IllegalTransitionError, 409),
     (store.ConsentMissingError, 409),
+    (store.TooManySamplesError, 409),
     (own.IncompleteSessionError, 409),
     (own.IncompleteUploadError, 409),
     (store.IdempotencyConflictError, 409),

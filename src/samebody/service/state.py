@@ -47,7 +47,7 @@ class Service:
     def __init__(self, store: Store, settings: ServiceSettings, runtime: Settings) -> None:
         self.store, self.settings, self.runtime = store, settings, runtime
         self.client_tokens, self.links = Signer(store, "client"), Signer(store, "media")
-        self.uploads = Uploads(store)
+        self.uploads = Uploads(store, settings.max_body)
         self.cursors = Signer(store, "cursor")
         self.queue = Queue(store)
         self.requests = Requests()

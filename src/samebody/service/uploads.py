@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from samebody.service.errors import IncompleteUploadError, LinkError
+from sqlalchemy.orm import Session
+
+from samebody.service.errors import BodyTooLargeError, IncompleteUploadError, LinkError
 from samebody.service.tokens import Signer
-from samebody.store.errors import BlobError, IllegalTransitionError
+from samebody.store.errors import BlobError, IllegalTransitionError, TooManySamplesError
 from samebody.store.ids import new_id
 from samebody.store.keys import DataKey
 from samebody.store.lifecycle import State
@@ -24,6 +26,9 @@ FOLDER = "uploads"
 LIFE = ORPHAN_AGE - timedelta(minutes=5)
 """Until an upload must be completed: the sweep takes parts soon after."""
 MOST_PARTS = 1000
+MOST_UPLOADS = 20
+"""Uploads of one attempt: with the size of their parts it bounds what a person can put on the disk within the hour."""
+BEGUN = "upload.begun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +43,36 @@ class Upload:
 
 
 class Uploads:
-    """The uploads of all tenants."""
+    """The uploads of all tenants.
 
-    def __init__(self, store: Store) -> None:
-        self._store, self._signer = store, Signer(store, "upload")
+    Args:
+        most: bytes of a joined sample.
+    """
 
-    def begin(self, tenant: str, session_id: str, role: str, content_type: str, parts: int) -> str:
+    def __init__(self, store: Store, most: int) -> None:
+        self._store, self._signer, self._most = store, Signer(store, "upload"), most
+
+    def begin(
+        self, tx: Session, tenant: str, session_id: str, role: str, content_type: str, parts: int, *, actor: str
+    ) -> str:
         """A text that names the upload, for :meth:`open`.
 
         Raises:
             NotFoundError, IllegalTransitionError: no such session, or it does not collect.
+            TooManySamplesError: the attempt has had :data:`MOST_UPLOADS`.
         """
-        with self._store.read() as tx:
-            self._collecting(self._store.sessions.get(tx, tenant, session_id))
-            until = int((self._store.clock() + LIFE).timestamp())
-            content: dict[str, Any] = {"u": new_id("upl"), "s": session_id, "r": role, "c": content_type}
-            return self._signer.sign(tx, tenant, {**content, "n": parts, "e": until})
+        session = self._store.sessions.get(tx, tenant, session_id)
+        self._collecting(session)
+        begun = self._store.audit.details(tx, tenant, BEGUN, "session", session_id)
+        if sum(each["attempt"] == session.attempt for each in begun) >= MOST_UPLOADS:
+            raise TooManySamplesError(f"this attempt has had {MOST_UPLOADS} uploads in parts.", hint="Send it whole.")
+        upload_id = new_id("upl")
+        self._store.audit.append(
+            tx, tenant, actor, BEGUN, "session", session_id, upload=upload_id, attempt=session.attempt
+        )
+        until = int((self._store.clock() + LIFE).timestamp())
+        content: dict[str, Any] = {"u": upload_id, "s": session_id, "r": role, "c": content_type}
+        return self._signer.sign(tx, tenant, {**content, "n": parts, "e": until})
 
     def open(self, tenant: str, text: str) -> Upload:
         """The upload that a text names.
@@ -75,7 +94,13 @@ class Uploads:
 
         Raises:
             IllegalTransitionError: the session does not collect any more.
+            BodyTooLargeError: the part has more than twice its share of the largest sample.
         """
+        most = 2 * -(-self._most // upload.parts)
+        if len(data) > most:
+            raise BodyTooLargeError(
+                f"a part of {upload.parts} has at most {most} bytes.", hint="Make the parts of one size."
+            )
         key = self._key(tenant, upload)
         self._store.blobs.put(_blob(upload, number), key.seal(data, _context(tenant, upload, number)))
 
@@ -84,8 +109,9 @@ class Uploads:
 
         Raises:
             IncompleteUploadError: parts are missing.
+            BodyTooLargeError: together they have more bytes than a sample may have; no more of them are read.
         """
-        key, found, missing = self._key(tenant, upload), [], []
+        key, found, missing, size = self._key(tenant, upload), list[bytes](), list[int](), 0
         for number in range(1, upload.parts + 1):
             try:
                 sealed = self._store.blobs.get(_blob(upload, number))
@@ -93,6 +119,9 @@ class Uploads:
                 missing.append(number)
                 continue
             found.append(key.unseal(sealed, _context(tenant, upload, number)))
+            size += len(found[-1])
+            if size > self._most:
+                raise BodyTooLargeError(f"the sample has more than {self._most} bytes.", hint="Send a smaller picture.")
         if missing:
             shown = ", ".join(map(str, missing[:10])) + (" ..." if len(missing) > 10 else "")
             raise IncompleteUploadError(f"parts are missing: {shown}.", hint="Send them, then complete it again.")

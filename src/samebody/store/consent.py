@@ -82,6 +82,8 @@ class Consents:
     ) -> ConsentView:
         """Record that the person of a session consented to a text; the first for ``verification`` lets it collect.
 
+        A consent that stands already is returned as it is.
+
         Raises:
             NotFoundError: no such session or text.
             IllegalTransitionError: the session is closed.
@@ -92,22 +94,23 @@ class Consents:
         if text is None:
             raise NotFoundError("there is no consent text of that version and language.", hint="Add it first.")
         session = self.sessions.get(tx, tenant, session_id)
+        if purpose == "verification" and is_final(session.state):
+            transition(session.state, Event.CONSENT)  # says why not
+        said = {"case_id": session.case_id, "purpose": purpose, "text_version": version, "language": language}
+        standing = select(ConsentRow).filter_by(tenant=tenant, **said, expires=expires, withdrawn=None).limit(1)
+        if (earlier := tx.scalars(standing).one_or_none()) is not None:
+            return view(earlier)
         consent_id = new_id("con")
         put_row(
             tx,
             ConsentRow,
             tenant=tenant,
             id=consent_id,
-            case_id=session.case_id,
-            purpose=purpose,
-            text_version=version,
-            language=language,
+            **said,
             text_sha256=text.sha256,
             given=self.clock(),
             expires=expires,
         )
-        if purpose == "verification" and is_final(session.state):
-            transition(session.state, Event.CONSENT)  # says why not
         if purpose == "verification" and session.state is State.CREATED:
             self.sessions.advance(tx, tenant, session_id, Event.CONSENT, actor=actor, details={"consent": consent_id})
         self.audit.append(

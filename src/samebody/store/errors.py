@@ -59,6 +59,12 @@ class IllegalTransitionError(UsageError):
     code = "session.illegal_transition"
 
 
+class TooManySamplesError(UsageError):
+    """The attempt has all the samples, or bytes of them, that it may have."""
+
+    code = "session.full"
+
+
 class ConsentMissingError(UsageError):
     """No consent, or a withdrawn one, stands behind what was asked."""
 

@@ -136,6 +136,7 @@ class Limits:
         retry_lifetime: the same from a ``retry`` on; never shortens what is left.
         failures: leases lost and faults of one submission before it is given up.
         backoff: wait after the first of them; doubled each time.
+        samples, sample_bytes: of one attempt; whoever holds a session's token could fill the disk otherwise.
     """
 
     submissions: int = 3
@@ -143,6 +144,8 @@ class Limits:
     retry_lifetime: timedelta = timedelta(hours=24)
     failures: int = 5
     backoff: timedelta = timedelta(seconds=2)
+    samples: int = 100
+    sample_bytes: int = 256 * 2**20
 
 
 def transition(state: State | str, event: Event) -> Transition:

@@ -14,14 +14,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from samebody import crypto
 from samebody.errors import SamebodyError
 from samebody.store.blobs import Blobs
 from samebody.store.database import Database, put_row
-from samebody.store.errors import BlobError, InvalidValueError, KeyDestroyedError, NotFoundError
+from samebody.store.errors import (
+    BlobError,
+    InvalidValueError,
+    KeyDestroyedError,
+    NotFoundError,
+    TooManySamplesError,
+)
 from samebody.store.ids import Clock, new_id, require_name
 from samebody.store.keys import DataKey, Keys
 from samebody.store.lifecycle import Event
@@ -87,6 +93,7 @@ class Vault:
 
         Raises:
             NotFoundError, IllegalTransitionError: no such session, or it does not collect (no consent yet, say).
+            TooManySamplesError: the attempt has as many as it may have.
             ConflictError, InvalidValueError, BlobError.
         """
         require_name(role, "the role of a sample")
@@ -127,11 +134,25 @@ class Vault:
                     created=self.clock(),
                 )
                 row = self._row(tx, tenant, media_id)
+                self._require_room(tx, row)
         except BaseException:
             with contextlib.suppress(SamebodyError):  # it would be swept later; the first fault is the one to tell
                 self.blobs.delete(blob)
             raise
         return view(row)
+
+    def _require_room(self, tx: Session, newest: MediaRow) -> None:
+        """Raise when an attempt has more samples, with its newest one, than it may have."""
+        limits = self.sessions.limits
+        query = select(func.count(), func.sum(MediaRow.size)).where(MediaRow.role.not_like(f"{DERIVED}%"))
+        count, size = tx.execute(
+            query.filter_by(tenant=newest.tenant, case_id=newest.case_id, attempt=newest.attempt)
+        ).one()
+        if count > limits.samples or size > limits.sample_bytes:
+            raise TooManySamplesError(
+                f"an attempt has at most {limits.samples} samples, and {limits.sample_bytes >> 20} MiB of them.",
+                hint="Submit the session, or cancel it.",
+            )
 
     def derive(
         self, tenant: str, case_id: str, attempt: int, name: str, data: bytes, *, content_type: str = "application/json"

@@ -121,16 +121,17 @@ def answer_challenge(
     agent = request.headers.get("user-agent", "")[:400]
 
     def work() -> dict[str, Any]:
-        kept = Challenges(service.store).answer(
-            who.tenant,
-            session_id,
-            given.challenge,
-            [each.at_ms for each in given.frames],
-            [each.picture for each in given.frames],
-            {**given.device.model_dump(), "user_agent": agent},
-            actor=who.actor,
-            limits=service.runtime.limits,
-        )
+        with service.decode_slot():
+            kept = Challenges(service.store).answer(
+                who.tenant,
+                session_id,
+                given.challenge,
+                [each.at_ms for each in given.frames],
+                [each.picture for each in given.frames],
+                {**given.device.model_dump(), "user_agent": agent},
+                actor=who.actor,
+                limits=service.runtime.limits,
+            )
         doubts = [{"code": each.code, "message": each.message, "advice": each.advice} for each in kept.doubts]
         return {**views.media(kept.media), "doubts": doubts, "draws_left": kept.draws_left}
 

@@ -12,7 +12,7 @@ from samebody.capture import decode_image
 from samebody.service import schemas, views
 from samebody.service.access import Caller, anyone, needs
 from samebody.service.challenges import CONTENT_TYPE as RECORDING_TYPE
-from samebody.service.errors import BodyTooLargeError, InvalidRequestError, LinkError
+from samebody.service.errors import InvalidRequestError, LinkError
 from samebody.service.links import new_link
 from samebody.service.once import OnceOnly
 from samebody.service.state import service_of
@@ -74,7 +74,7 @@ class NewUpload(schemas.Request):
 
     role: schemas.Name = Field(description=f"what it is for: {', '.join(ROLES)}")
     content_type: str = Field(default="application/octet-stream", max_length=64)
-    parts: int = Field(ge=1, le=MOST_PARTS)
+    parts: int = Field(ge=1, le=MOST_PARTS, description="of about one size: none has twice its share of the largest")
 
 
 class UploadView(schemas.Answer):
@@ -101,11 +101,13 @@ def begin_upload(
     service = service_of(request)
     _check(wanted.role, wanted.content_type)
 
-    def work() -> dict[str, Any]:
-        text = service.uploads.begin(who.tenant, session_id, wanted.role, wanted.content_type, wanted.parts)
+    def work(tx: Any) -> dict[str, Any]:
+        text = service.uploads.begin(
+            tx, who.tenant, session_id, wanted.role, wanted.content_type, wanted.parts, actor=who.actor
+        )
         return {"upload": text, "parts": wanted.parts, "seconds": int(LIFE.total_seconds())}
 
-    return once.outside(who, 201, work)
+    return once.inside(who, 201, work)
 
 
 @router.put(
@@ -146,8 +148,6 @@ def complete_upload(
 
     def work() -> dict[str, Any]:
         data = service.uploads.joined(who.tenant, found)
-        if len(data) > service.settings.max_body:
-            raise BodyTooLargeError(f"the picture has more than {service.settings.max_body} bytes.")
         with service.decode_slot():
             looks = _looks(decode_image(data, limits=service.runtime.limits, role=found.role), found.role)
         kept = service.store.vault.add(

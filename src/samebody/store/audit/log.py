@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC
 
@@ -81,6 +82,11 @@ class AuditLog:
         if event.sequence % CHECKPOINT_EVERY == 0:
             self.checkpoint(tx, tenant)
         return event
+
+    def details(self, tx: Session, tenant: str, action: str, kind: str, object: str) -> list[dict[str, Detail]]:
+        """The details of every event that tells ``action`` of one object, oldest first."""
+        query = select(AuditEventRow.details).filter_by(tenant=tenant, kind=kind, object=object, action=action)
+        return [json.loads(each) for each in tx.scalars(query.order_by(AuditEventRow.sequence))]
 
     def checkpoint(self, tx: Session, tenant: str) -> Checkpoint | None:
         """Sign the log as it stands; the last checkpoint when nothing was added since, None for an empty log.
