@@ -33,7 +33,7 @@ from samebody.operate.shadow import (
     shadow_model,
     verifying,
 )
-from samebody.service.work import VerifySession
+from samebody.service.verifiers import Verifiers
 from samebody.store import Store
 from samebody.store.audit import verify_log
 from samebody.store.errors import ModelChangedError
@@ -198,14 +198,14 @@ def test_the_worker_takes_the_live_model_of_the_tenant(
             made.append(embedder)
             self.record = records()[embedder]
 
-    monkeypatch.setattr("samebody.service.work.Verifier", Recorded)
-    handler = VerifySession(store, load_settings())
+    monkeypatch.setattr("samebody.service.verifiers.Verifier", Recorded)
+    verifiers = Verifiers(store, load_settings())
     submit(store)
 
     def used() -> str:
         with store.read() as tx:
             live = store.live_models.current(tx, "local", FACE_EMBEDDER)
-        return str(handler._verifier(live).record.id)
+        return str(verifiers.of_live(live).record.id)
 
     assert used() == "face/sface"
     promote_model(store, "local", CANDIDATE, load_settings(), actor="t", force="trial")

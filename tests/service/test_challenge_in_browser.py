@@ -18,6 +18,7 @@ from samebody.decide.load import policy_text
 from samebody.face import FaceAnalyser
 from samebody.jobs import Deliveries, Queue, Worker
 from samebody.service.challenges import MOST_DRAWS
+from samebody.service.verifiers import Verifiers
 from samebody.service.webhooks import Sender
 from samebody.service.work import VerifySession
 from samebody.types import Outcome
@@ -115,7 +116,7 @@ def verdict_of(service: Running, session: str) -> tuple[dict[str, Any], dict[str
 
 
 def work(service: Running) -> int:
-    return Worker(Queue(service.store), VerifySession(service.store, load_settings())).drain()
+    return Worker(Queue(service.store), VerifySession(service.store, Verifiers(service.store, load_settings()))).drain()
 
 
 def trust_the_checks(service: Running) -> None:

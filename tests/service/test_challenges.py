@@ -19,6 +19,7 @@ from samebody.jobs import Queue, Worker
 from samebody.service.challenges import MOST_DRAWS, RECORDING, Challenges
 from samebody.service.evidence import Evidence
 from samebody.service.misuse import MOST_KEPT, misused
+from samebody.service.verifiers import Verifiers
 from samebody.service.work import VerifySession
 from samebody.types import Outcome
 from tests.attacks.active_motion import perform
@@ -263,7 +264,8 @@ def test_a_still_picture_in_place_of_a_person_is_not_accepted(service: Running, 
     for role in ("selfie", "reference"):
         person.upload_media(made["id"], pictures.selfie.read_bytes(), role=role, content_type="image/jpeg")
     person.submit_session(made["id"])
-    assert Worker(Queue(service.store), VerifySession(service.store, load_settings())).drain() == 1
+    handler = VerifySession(service.store, Verifiers(service.store, load_settings()))
+    assert Worker(Queue(service.store), handler).drain() == 1
     verdict = api.get_verdict(made["id"])
     assert verdict["decision"] == "reject"
     outcomes = {each["check"]: each["outcome"] for each in verdict["body"]["findings"]}

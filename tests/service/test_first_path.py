@@ -10,6 +10,7 @@ import pytest
 from samebody.config import load_settings
 from samebody.jobs import Deliveries, Queue, Worker
 from samebody.service.client import AsyncClient, verify_webhook
+from samebody.service.verifiers import Verifiers
 from samebody.service.webhooks import Sender
 from samebody.service.work import VerifySession
 from tests.service.conftest import Pictures, Running
@@ -38,7 +39,7 @@ def test_a_session_reaches_a_verdict_and_its_webhook_is_verified(
     person.upload_media(made["id"], pictures.document.read_bytes(), role="document_front", content_type="image/jpeg")
     assert person.submit_session(made["id"])["state"] == "submitted"
 
-    worker = Worker(Queue(service.store), VerifySession(service.store, load_settings()))
+    worker = Worker(Queue(service.store), VerifySession(service.store, Verifiers(service.store, load_settings())))
     assert worker.drain() == 1
     assert api.get_session(made["id"])["state"] == "accepted"
     verdict = api.get_verdict(made["id"])

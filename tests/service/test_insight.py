@@ -15,7 +15,7 @@ from samebody.jobs.queue import Claim
 from samebody.models import catalogue, weights_path
 from samebody.service import insight
 from samebody.service.insight import Insight
-from samebody.service.work import VerifySession
+from samebody.service.verifiers import Verifiers
 from samebody.store.verdicts import Conclusion
 from tests.service.conftest import Pictures, Running
 from tests.service.test_console import in_review, token, visitor
@@ -34,8 +34,7 @@ def reviewed(service: Running, selfie: bytes, document: bytes) -> dict[str, str]
 
 
 def answering(service: Running) -> Insight:
-    handler = VerifySession(service.store, load_settings())
-    return Insight(service.store, load_settings(), handler.verifier_of)
+    return Insight(service.store, load_settings(), Verifiers(service.store, load_settings()).of_tenant)
 
 
 @pytest.mark.weights
@@ -68,8 +67,8 @@ def test_a_comparison_is_explained_when_asked_and_shown_when_asked_again(
         ]  # fmt: skip
     told = json.loads(service.store.vault.read("local", words))
     again = (
-        VerifySession(service.store, load_settings())
-        .verifier_of("local")
+        Verifiers(service.store, load_settings())
+        .of_tenant("local")
         .verify(selfie=pictures.selfie, document=pictures.document, policy="no-liveness")
     )
     (match,) = [each for each in again.verdict.findings if each.check == "face.match"]
@@ -99,7 +98,7 @@ def test_liveness_is_explained_in_the_odds_of_the_detector(
     assert "log odds of bona fide" in told["panels"][0]["sentences"][0] and told["model"].startswith("attacks/")
     assert service.store.vault.read("local", kept["liveness.selfie"]).startswith(b"\x89PNG")
     image = decode_image(photograph(PERSON))
-    face = worker._verifier_of("local").faces.aligned(image).chosen
+    face = Verifiers(service.store, load_settings()).of_tenant("local").faces.aligned(image).chosen
     assert face is not None
     decided = log_odds(np.array([PassivePad().score(image, face.box).likelihood]))[0]
     assert told["score"] == pytest.approx(decided, abs=0.5)  # the same place, cut out once more

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from samebody.jobs import Queue
 from samebody.models import catalogue, weights_path
 from samebody.service.client import ApiError
+from samebody.service.galleries import Galleries
 from samebody.store.verdicts import Conclusion
 from tests.service.conftest import Running
 
@@ -62,6 +66,71 @@ def test_people_are_enrolled_found_refused_and_erased(service: Running) -> None:
     with pytest.raises(ApiError) as error:
         api.export_subject(person)
     assert error.value.status == 410
+
+
+def test_of_two_who_come_at_the_same_time_one_is_found_a_duplicate(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.client().create_gallery(id="customers")
+    sessions = [accepted(service, name) for name in ("person-a-1", "person-a-2", "person-b-1")]
+    search = Galleries.identify
+
+    def slow(self: Galleries, *arguments: Any, **options: Any) -> Any:
+        found = search(self, *arguments, **options)
+        time.sleep(0.3)  # in which the other one searches too, and finds nobody either
+        return found
+
+    monkeypatch.setattr(Galleries, "identify", slow)
+    monkeypatch.setattr("samebody.service.galleries.LOCK_SECONDS", 60.0)
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda each: patient(service, session_id=each)["outcome"], sessions))
+    assert sorted(made[:2]) == ["duplicate", "enrolled"] and made[2] == "enrolled"
+
+
+def patient(service: Running, **wanted: Any) -> Any:
+    """Enrol, again while all slots for checks are taken."""
+    while True:
+        try:
+            return service.client().enrol("customers", **wanted)
+        except ApiError as error:
+            if error.status != 503:
+                raise
+            time.sleep(0.05)
+
+
+def test_a_session_that_is_enrolled_twice_at_the_same_time_is_one_person(service: Running) -> None:
+    service.client().create_gallery(id="customers")
+    session = accepted(service, "person-a-1")
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: patient(service, session_id=session), range(2)))
+    assert sorted(each["outcome"] for each in answers) == ["enrolled", "known"]
+    assert answers[0]["subject"] == answers[1]["subject"]
+    assert service.client().list_galleries()["items"][0]["references"] == 1
+
+
+def test_galleries_and_checks_follow_the_model_that_is_live(service: Running) -> None:
+    api = service.client()
+    api.create_gallery(id="before")
+    api.promote(model_id="face/edge", reason="trial")
+    api.create_gallery(id="after")
+    api.create_gallery(id="pinned", model="face/sface")
+    spaces = {each["id"]: each["space"] for each in api.list_galleries()["items"]}
+    assert spaces["before"] == spaces["pinned"] != spaces["after"]
+    for name in spaces:  # each with the model that it is pinned to, whichever is live
+        session = accepted(service, "person-a-1")
+        assert api.enrol(name, session_id=session, external_id=f"anna in {name}")["outcome"] == "enrolled"
+        found = api.identify(name, picture=text("person-a-2"))
+        assert found["answer"] == "match" and found["candidates"][0]["external_id"] == f"anna in {name}"
+    assert compared_by(service) == "face/edge"
+    api.rollback_live_model()
+    assert compared_by(service) == "face/sface"
+
+
+def compared_by(service: Running) -> str:
+    """The embedder of a stateless comparison."""
+    checked = service.client().check_faces(one=text("person-a-1"), two=text("person-a-2"), fmr=1e-3)
+    (found,) = {each.partition("@")[0] for each in checked["model_ids"]} & {"face/edge", "face/sface"}
+    return found
 
 
 def test_nobody_is_enrolled_without_consent_or_verdict(service: Running) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -192,8 +192,22 @@ class Galleries:
         Raises:
             EmbeddingSpaceMismatchError: the template is of another space than the gallery.
         """
+        with self.enrolling(tenant, gallery_id) as add:
+            add(subject_id, template, request)
+
+    @contextlib.contextmanager
+    def enrolling(self, tenant: str, gallery_id: str) -> Iterator[Callable[[str, Template, str], object]]:
+        """Enrol and nobody else meanwhile: of two who look the same, the second finds the first when it searches.
+
+        Yields:
+            what adds a reference, as :meth:`enrol` does: subject, template, request.
+
+        Raises:
+            NotFoundError.
+            BusyError: another writer holds it for longer than :data:`LOCK_SECONDS`.
+        """
         with self._writing(tenant, gallery_id) as gallery:
-            gallery.enrol([Enrolment(subject_id, template)], request_id=request)
+            yield lambda subject, template, request: gallery.enrol([Enrolment(subject, template)], request_id=request)
 
     def remove(self, tenant: str, gallery_id: str, subject_id: str) -> int:
         """Delete the references of a subject for good; returns how many there were. :meth:`tidy` takes the bytes."""

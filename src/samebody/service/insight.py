@@ -89,7 +89,7 @@ class Insight:
     """Answers what reviewers ask, in a worker, between sessions.
 
     Args:
-        verifier_of: the verifier with a tenant's live model; see :meth:`samebody.service.work.VerifySession`.
+        verifier_of: the verifier with a tenant's live model; see :class:`samebody.service.verifiers.Verifiers`.
     """
 
     def __init__(self, store: Store, settings: Settings, verifier_of: Callable[[str], Verifier]) -> None:

@@ -26,6 +26,7 @@ from samebody.operate.watch import watch_daily
 from samebody.service.galleries import Galleries
 from samebody.service.insight import Insight
 from samebody.service.settings import ServiceSettings
+from samebody.service.verifiers import Verifiers
 from samebody.service.webhooks import Sender
 from samebody.service.work import VerifySession
 from samebody.service.workers import SignOfLife
@@ -135,12 +136,13 @@ def on_signals(stop: object) -> Iterator[None]:
 def run_worker(store: Store, settings: ServiceSettings, runtime: Settings) -> int:
     """Work on sessions until SIGTERM; the session in hand is finished first. Returns how many were concluded."""
     name = worker_name()
-    handler = VerifySession(store, runtime)
+    verifiers = Verifiers(store, runtime)
+    verifiers.of_model(runtime.embedder)  # before the first session comes
     queue = Queue(store, lease=timedelta(seconds=settings.lease_seconds))
-    insight = Insight(store, runtime, handler.verifier_of)
+    insight = Insight(store, runtime, verifiers.of_tenant)
     hints = Listener(store.wake, lambda: worker.hint())
     worker = Worker(
-        queue, handler, name=name, poll=lambda: HINTED_POLL if hints.connected else POLL,
+        queue, VerifySession(store, verifiers), name=name, poll=lambda: HINTED_POLL if hints.connected else POLL,
         idle=lambda: insight.run_once(name),
     )  # fmt: skip
     with on_signals(worker.stop), SignOfLife(store, name), hints:

@@ -29,7 +29,7 @@ from samebody.store.store import Store
 
 if TYPE_CHECKING:
     from samebody.attacks.pad import PassivePad
-    from samebody.pipeline import Verifier
+    from samebody.service.verifiers import Verifiers
 
 
 SENDS = 2
@@ -63,19 +63,13 @@ class Service:
         self._decodes = threading.BoundedSemaphore(settings.decode_slots)
         self._sends = threading.BoundedSemaphore(SENDS)
         self._sender = Sender.of(settings)
-        self._loading = threading.Lock()
 
     @cached_property
-    def _verifier(self) -> Verifier:
-        from samebody.pipeline import Verifier
+    def verifiers(self) -> Verifiers:
+        """The pipeline, with the models that are asked for."""
+        from samebody.service.verifiers import Verifiers
 
-        return Verifier(self.runtime)
-
-    @property
-    def verifier(self) -> Verifier:
-        """The pipeline with its models loaded; the first caller waits for that."""
-        with self._loading:
-            return self._verifier
+        return Verifiers(self.store, self.runtime)
 
     @cached_property
     def liveness(self) -> PassivePad:
@@ -93,7 +87,7 @@ class Service:
         self.draining = True
 
     @contextmanager
-    def check_slot(self) -> Iterator[Verifier]:
+    def check_slot(self) -> Iterator[Verifiers]:
         """Compute a stateless check, at most ``check_slots`` at the same time.
 
         Raises:
@@ -102,7 +96,7 @@ class Service:
         if not self._checks.acquire(timeout=1.0):
             raise BusyError("all slots for checks are taken.", hint="Try again in a moment, or create sessions.")
         try:
-            yield self.verifier
+            yield self.verifiers
         finally:
             self._checks.release()
 

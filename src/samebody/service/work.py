@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from samebody.config import Settings
 from samebody.decide import Policy, read_policy
 from samebody.errors import InputError
 from samebody.jobs.queue import Claim
-from samebody.pipeline import Verifier, pictures_for
+from samebody.pipeline import pictures_for
 from samebody.service.evidence import Evidence
+from samebody.service.verifiers import Verifiers
 from samebody.store.errors import NotFoundError
-from samebody.store.live_models import FACE_EMBEDDER, LiveModel
+from samebody.store.live_models import FACE_EMBEDDER
 from samebody.store.schema import CaseRow, PolicyRow
 from samebody.store.sessions import SessionView
 from samebody.store.store import Store
@@ -53,15 +53,10 @@ def missing_roles(store: Store, tx: Session, session: SessionView) -> list[str]:
 
 
 class VerifySession:
-    """The handler of :class:`samebody.jobs.Worker` for sessions; models stay loaded between them.
+    """The handler of :class:`samebody.jobs.Worker` for sessions; models stay loaded between them."""
 
-    Which embedder is live for the tenant is read with each session, so a promotion or rollback holds from the next one
-    on, without a restart.
-    """
-
-    def __init__(self, store: Store, settings: Settings) -> None:
-        self._store, self._settings = store, settings
-        self._verifiers: dict[str | None, Verifier] = {None: Verifier(settings)}
+    def __init__(self, store: Store, verifiers: Verifiers) -> None:
+        self._store, self._verifiers = store, verifiers
 
     def __call__(self, claim: Claim) -> Conclusion:
         """The conclusion of a claimed session.
@@ -80,7 +75,7 @@ class VerifySession:
             raise NotFoundError(f"the session was submitted without {', '.join(lacking)}.")
         selfie, other = (store.vault.read(claim.tenant, newest[role]) for role in needed_roles(policy))
         try:
-            case = self._verifier(live).verify(
+            case = self._verifiers.of_live(live).verify(
                 **pictures_for(policy, selfie, other),
                 policy=policy,
                 case_id=claim.case_id,
@@ -92,27 +87,3 @@ class VerifySession:
         return replace(
             Conclusion.of(case.verdict), policy_id=row.id, policy_version=row.version, policy_sha256=row.sha256
         )
-
-    def verifier_of(self, tenant: str) -> Verifier:
-        """The verifier with the model that is live for a tenant.
-
-        Raises:
-            ModelChangedError.
-        """
-        with self._store.read() as tx:
-            live = self._store.live_models.current(tx, tenant, FACE_EMBEDDER)
-        return self._verifier(live)
-
-    def _verifier(self, live: LiveModel | None) -> Verifier:
-        """The verifier with a tenant's live embedder, made once; None is the one that the release names.
-
-        Raises:
-            ModelChangedError: the record of that name is not the one that was promoted.
-        """
-        key = None if live is None else live.model_id
-        if key not in self._verifiers:
-            assert live is not None
-            self._verifiers[key] = Verifier(self._settings, embedder=live.model_id)
-        if live is not None:
-            live.require_same(self._verifiers[key].record.run_sha256)
-        return self._verifiers[key]

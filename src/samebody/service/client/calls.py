@@ -933,7 +933,7 @@ class Client(SyncTransport):
         found: bytes = self._send(Call("GET", f"/v1/subjects/{subject_id}/export", raw=True))
         return found
 
-    def create_gallery(self, *, id: str, model: str = "face/sface", idempotency_key: str | None = None) -> GalleryView:
+    def create_gallery(self, *, id: str, model: str | None = None, idempotency_key: str | None = None) -> GalleryView:
         """Make an empty gallery, pinned to the embedding space of a model."""
         found: GalleryView = self._send(
             Call("POST", "/v1/galleries", body={"id": id, "model": model}, idempotency_key=idempotency_key)
@@ -1571,7 +1571,7 @@ class AsyncClient(AsyncTransport):
         return found
 
     async def create_gallery(
-        self, *, id: str, model: str = "face/sface", idempotency_key: str | None = None
+        self, *, id: str, model: str | None = None, idempotency_key: str | None = None
     ) -> GalleryView:
         """Make an empty gallery, pinned to the embedding space of a model."""
         found: GalleryView = await self._send(

@@ -150,7 +150,8 @@ def _search_galleries(service: Service, visitor: Visitor, session_id: str) -> No
         attempt = store.verdicts.of_case(tx, caller.tenant, case_id)[-1].attempt
         if not service.galleries.of_tenant(tx, caller.tenant):
             return
-    with service.check_slot() as verifier:
+    with service.check_slot() as verifiers:
+        verifier = verifiers.of_tenant(caller.tenant)
         vector = template_of(store, caller.tenant, case_id, attempt, verifier, service.runtime)
         people = [] if vector is None else in_galleries(store, service.galleries, caller.tenant, vector, verifier)
     store.vault.derive(caller.tenant, case_id, attempt, "galleries", json.dumps({"people": people}).encode())

@@ -66,8 +66,9 @@ def check_faces(
     service = service_of(request)
 
     def work() -> dict[str, Any]:
-        one, two = _decoded(service, wanted.one, "one"), _decoded(service, wanted.two, "two")
-        with service.check_slot() as verifier:
+        with service.check_slot() as verifiers:
+            verifier = verifiers.of_tenant(who.tenant)
+            one, two = _decoded(service, wanted.one, "one"), _decoded(service, wanted.two, "two")
             analyses = verifier.faces.templates([one, two], "face")
             findings = [finding for analysis in analyses for finding in analysis.findings]
             first, second = (analysis.template for analysis in analyses)
@@ -88,9 +89,9 @@ def check_quality(
     service = service_of(request)
 
     def work() -> dict[str, Any]:
-        image = _decoded(service, wanted.picture, "selfie")
-        with service.check_slot() as verifier:
-            analysis = verifier.faces.analyse(image, role="selfie")
+        with service.check_slot() as verifiers:
+            verifier = verifiers.of_tenant(who.tenant)
+            analysis = verifier.faces.analyse(_decoded(service, wanted.picture, "selfie"), role="selfie")
         unified = None if analysis.quality is None else float(analysis.quality.unified)
         return {**_answer(list(analysis.findings)), "unified": unified}
 
@@ -105,9 +106,10 @@ def check_liveness(
     service = service_of(request)
 
     def work() -> dict[str, Any]:
-        image = _decoded(service, wanted.picture, "selfie")
         detector = service.liveness
-        with service.check_slot() as verifier:
+        with service.check_slot() as verifiers:
+            verifier = verifiers.of_tenant(who.tenant)
+            image = _decoded(service, wanted.picture, "selfie")
             analysis = verifier.faces.aligned(image, role="selfie")
             return _answer([*analysis.findings, selfie_liveness(detector, image, analysis)])
 
@@ -122,9 +124,9 @@ def check_document(
     service = service_of(request)
 
     def work() -> dict[str, Any]:
-        image = _decoded(service, wanted.picture, "document")
-        with service.check_slot() as verifier:
-            reading = verifier.documents.read(image)
+        with service.check_slot() as verifiers:
+            verifier = verifiers.of_tenant(who.tenant)
+            reading = verifier.documents.read(_decoded(service, wanted.picture, "document"))
         return {**_answer(list(reading.findings)), "reading": reading_to_dict(reading)}
 
     return once.outside(who, 200, work)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session as Tx
 
 from samebody.capture import decode_image
+from samebody.models import catalogue
 from samebody.search.gallery.errors import GalleryCorruptError, GalleryNotFoundError
 from samebody.search.identify import SearchPolicy
 from samebody.service import schemas, views
@@ -53,7 +54,9 @@ class NewGallery(schemas.Request):
     """A gallery to make."""
 
     id: schemas.Name
-    model: str = Field(default="face/sface", max_length=100, description="the record whose templates it holds")
+    model: str | None = Field(
+        default=None, max_length=100, description="the record whose templates it holds; by default what is live"
+    )
 
 
 class GalleryView(schemas.Answer):
@@ -181,10 +184,11 @@ def create_gallery(
     request: Request, wanted: NewGallery, once: OnceOnly, who: Annotated[Caller, needs("galleries:write")]
 ) -> Response:
     """Make an empty gallery, pinned to the embedding space of a model."""
-    from samebody.models import catalogue
-
     service = service_of(request)
-    record = catalogue(service.runtime)[wanted.model]
+    if wanted.model is None:
+        record = service.verifiers.of_tenant(who.tenant).record
+    else:
+        record = catalogue(service.runtime)[wanted.model]
     if record.task != "face-embedding":
         raise InvalidRequestError("that model makes no face templates.")
 
@@ -229,35 +233,34 @@ def enrol(
 
     def work() -> dict[str, Any]:
         with store.read() as tx:
-            service.galleries.row(tx, who.tenant, gallery_id)
+            space = service.galleries.row(tx, who.tenant, gallery_id).space
             session = store.sessions.get(tx, who.tenant, wanted.session_id)
             store.consents.require(tx, who.tenant, "enrolment", case_id=session.case_id)
             if session.state is not State.ACCEPTED:
                 raise IllegalTransitionError("only the person of an accepted session is enrolled.")
-            known = _enrolled(tx, who.tenant, session.case_id, gallery_id)
             media = store.vault.of_case(tx, who.tenant, session.case_id, session.attempt)
         selfie = next((each.id for each in reversed(media) if each.role == SELFIE), None)
         if selfie is None:
             raise NotFoundError("the selfie of the session is gone.", hint="It may have been deleted on time.")
-        template = _template(service, store.vault.read(who.tenant, selfie))
-        if known is not None:  # an earlier try ended between the two steps below
-            service.galleries.enrol(who.tenant, gallery_id, known, template, request=session.case_id)
-            return {"outcome": "known", "subject": _of(service, who.tenant, known), "search": None}
-        found = service.galleries.identify(who.tenant, gallery_id, template, _policy(wanted.fpir))
-        with store.read() as tx:
-            search = identification_to_dict(found, _names(tx, who.tenant, [each.subject for each in found.candidates]))
-        if found.answer in ("match", "review") and not wanted.allow_duplicates:
-            return {"outcome": "duplicate", "subject": None, "search": search}
-        reference = NewReference.of(template, media_id=selfie, gallery_id=gallery_id)
-        person = store.people.enrol(
-            who.tenant,
-            session.case_id,
-            [reference],
-            actor=who.actor,
-            external_id=wanted.external_id,
-            media_ids=[selfie],
-        )
-        service.galleries.enrol(who.tenant, gallery_id, person.id, template, request=session.case_id)
+        template = _template(service, space, store.vault.read(who.tenant, selfie))
+        with service.galleries.enrolling(who.tenant, gallery_id) as add:
+            with store.read() as tx:
+                known = _enrolled(tx, who.tenant, session.case_id, gallery_id)
+            if known is not None:  # perhaps an earlier try ended between the two steps below
+                add(known, template, session.case_id)
+                return {"outcome": "known", "subject": _of(service, who.tenant, known), "search": None}
+            found = service.galleries.identify(who.tenant, gallery_id, template, _policy(wanted.fpir))
+            with store.read() as tx:
+                names = _names(tx, who.tenant, [each.subject for each in found.candidates])
+            search = identification_to_dict(found, names)
+            if found.answer in ("match", "review") and not wanted.allow_duplicates:
+                return {"outcome": "duplicate", "subject": None, "search": search}
+            reference = NewReference.of(template, media_id=selfie, gallery_id=gallery_id)
+            person = store.people.enrol(
+                who.tenant, session.case_id, [reference],
+                actor=who.actor, external_id=wanted.external_id, media_ids=[selfie],
+            )  # fmt: skip
+            add(person.id, template, session.case_id)
         with store.read() as tx:
             person = store.people.get(tx, who.tenant, person.id)
         if person.erased is not None:  # between the two steps above
@@ -277,7 +280,9 @@ def identify(
     service = service_of(request)
 
     def work() -> dict[str, Any]:
-        template = _template(service, wanted.picture)
+        with service.store.read() as tx:
+            space = service.galleries.row(tx, who.tenant, gallery_id).space
+        template = _template(service, space, wanted.picture)
         found = service.galleries.identify(who.tenant, gallery_id, template, _policy(wanted.fpir))
         with service.store.write() as tx:
             service.store.audit.append(
@@ -314,10 +319,10 @@ def _policy(fpir: float) -> SearchPolicy:
     return SearchPolicy(fpir=fpir, review_fpir=max(0.1, fpir), undecided="list")
 
 
-def _template(service: Service, data: bytes) -> Template:
-    image = decode_image(data, limits=service.runtime.limits, role="selfie")
-    with service.check_slot() as verifier:
-        analysis = verifier.faces.template(image)
+def _template(service: Service, space: str, data: bytes) -> Template:
+    with service.check_slot() as verifiers:
+        faces = verifiers.of_space(space).faces
+        analysis = faces.template(decode_image(data, limits=service.runtime.limits, role="selfie"))
     if analysis.template is None:
         reasons = "; ".join(reason.message for finding in analysis.findings for reason in finding.reasons)
         raise InvalidRequestError(f"there is no usable face on the picture: {reasons}", hint="Send another picture.")
