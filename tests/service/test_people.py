@@ -68,6 +68,24 @@ def test_people_are_enrolled_found_refused_and_erased(service: Running) -> None:
     assert error.value.status == 410
 
 
+def test_a_name_takes_further_references_of_its_person_and_of_nobody_else(service: Running) -> None:
+    api = service.client()
+    api.create_gallery(id="customers")
+    api.create_gallery(id="other-model", model="face/edge")
+    anna = api.enrol("customers", session_id=accepted(service, "person-a-1"), external_id="anna")["subject"]
+    again = api.enrol("customers", session_id=accepted(service, "person-a-2"), external_id="anna")
+    assert again["outcome"] == "enrolled" and again["subject"] == anna
+    for gallery in ("customers", "other-model"):  # where nobody is enrolled yet, too
+        stranger = accepted(service, "person-b-1")
+        refused = api.enrol(gallery, session_id=stranger, external_id="anna", allow_duplicates=True)
+        assert refused["outcome"] == "other_person" and refused["subject"] is None
+    assert api.enrol("other-model", session_id=accepted(service, "person-a-2"), external_id="anna")["subject"] == anna
+    assert {each["id"]: each["references"] for each in api.list_galleries()["items"]} == {
+        "customers": 2, "other-model": 1,
+    }  # fmt: skip
+    assert api.identify("customers", picture=text("person-b-1"))["answer"] == "none"
+
+
 def test_of_two_who_come_at_the_same_time_one_is_found_a_duplicate(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -223,7 +223,7 @@ class EndpointSecret(TypedDict):
 
 
 class EnrolmentAnswer(TypedDict):
-    """What became of an enrolment; ``subject`` is null when it was refused as a duplicate."""
+    """What became of an enrolment; ``subject`` is null when it was refused."""
 
     outcome: str
     subject: Subject | None

@@ -10,11 +10,10 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Tx
 
-from samebody.capture import decode_image
 from samebody.models import catalogue
 from samebody.search.gallery.errors import GalleryCorruptError, GalleryNotFoundError
-from samebody.search.identify import SearchPolicy
-from samebody.service import schemas, views
+from samebody.search.identify import Identification
+from samebody.service import enrolment, schemas, views
 from samebody.service.access import Caller, needs
 from samebody.service.errors import InvalidRequestError
 from samebody.service.galleries import identification_to_dict
@@ -22,12 +21,8 @@ from samebody.service.once import OnceOnly
 from samebody.service.pages import Cursor, Limit, page, position
 from samebody.service.routes.checks import Picture
 from samebody.service.state import Service, service_of
-from samebody.service.work import SELFIE
-from samebody.store.errors import IllegalTransitionError, KeyDestroyedError, NotFoundError
-from samebody.store.lifecycle import State
-from samebody.store.people import NewReference, SubjectView
-from samebody.store.schema import CaseRow, GalleryRow, ReferenceRow, SubjectRow
-from samebody.types import Template
+from samebody.store.people import SubjectView
+from samebody.store.schema import GalleryRow, ReferenceRow, SubjectRow
 
 router = APIRouter()
 SUBJECTS, GALLERIES = "subjects", "galleries"
@@ -79,7 +74,12 @@ class NewEnrolment(schemas.Request):
     """A person to enrol from a session that was accepted, with their consent to it."""
 
     session_id: str = Field(max_length=64)
-    external_id: str | None = Field(default=None, min_length=1, max_length=200, description="your name for the person")
+    external_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="your name for the person; who has it already must look the same",
+    )
     fpir: float = Field(default=0.01, gt=0, lt=1, description="of the search for duplicates before")
     allow_duplicates: bool = Field(default=False, description="enrol although somebody who is enrolled looks the same")
 
@@ -107,9 +107,12 @@ class Found(schemas.Answer):
 
 
 class EnrolmentAnswer(schemas.Answer):
-    """What became of an enrolment; ``subject`` is null when it was refused as a duplicate."""
+    """What became of an enrolment; ``subject`` is null when it was refused."""
 
-    outcome: str = Field(description="enrolled, known (it was before) or duplicate")
+    outcome: str = Field(
+        description="enrolled; known: it was before; duplicate: somebody enrolled looks the same; "
+        "other_person: your name is that of somebody who looks different"
+    )
     subject: Subject | None
     search: Found | None
 
@@ -229,44 +232,16 @@ def enrol(
 ) -> Response:  # fmt: skip
     """Enrol the person of an accepted session who consented to it, unless somebody enrolled looks the same."""
     service = service_of(request)
-    store = service.store
 
     def work() -> dict[str, Any]:
-        with store.read() as tx:
-            space = service.galleries.row(tx, who.tenant, gallery_id).space
-            session = store.sessions.get(tx, who.tenant, wanted.session_id)
-            store.consents.require(tx, who.tenant, "enrolment", case_id=session.case_id)
-            if session.state is not State.ACCEPTED:
-                raise IllegalTransitionError("only the person of an accepted session is enrolled.")
-            media = store.vault.of_case(tx, who.tenant, session.case_id, session.attempt)
-        selfie = next((each.id for each in reversed(media) if each.role == SELFIE), None)
-        if selfie is None:
-            raise NotFoundError("the selfie of the session is gone.", hint="It may have been deleted on time.")
-        template = _template(service, space, store.vault.read(who.tenant, selfie))
-        with service.galleries.enrolling(who.tenant, gallery_id) as add:
-            with store.read() as tx:
-                known = _enrolled(tx, who.tenant, session.case_id, gallery_id)
-            if known is not None:  # perhaps an earlier try ended between the two steps below
-                add(known, template, session.case_id)
-                return {"outcome": "known", "subject": _of(service, who.tenant, known), "search": None}
-            found = service.galleries.identify(who.tenant, gallery_id, template, _policy(wanted.fpir))
-            with store.read() as tx:
-                names = _names(tx, who.tenant, [each.subject for each in found.candidates])
-            search = identification_to_dict(found, names)
-            if found.answer in ("match", "review") and not wanted.allow_duplicates:
-                return {"outcome": "duplicate", "subject": None, "search": search}
-            reference = NewReference.of(template, media_id=selfie, gallery_id=gallery_id)
-            person = store.people.enrol(
-                who.tenant, session.case_id, [reference],
-                actor=who.actor, external_id=wanted.external_id, media_ids=[selfie],
-            )  # fmt: skip
-            add(person.id, template, session.case_id)
-        with store.read() as tx:
-            person = store.people.get(tx, who.tenant, person.id)
-        if person.erased is not None:  # between the two steps above
-            service.galleries.forget(who.tenant, person.id)
-            raise KeyDestroyedError("the person was erased meanwhile.", hint="Enrol from a new session.")
-        return {"outcome": "enrolled", "subject": _subject(person), "search": search}
+        made = enrolment.enrol(
+            service, who.tenant, gallery_id, wanted.session_id, actor=who.actor, external_id=wanted.external_id,
+            fpir=wanted.fpir, allow_duplicates=wanted.allow_duplicates,
+        )  # fmt: skip
+        with service.store.read() as tx:
+            subject = None if made.subject is None else _subject(service.store.people.get(tx, who.tenant, made.subject))
+            search = None if made.search is None else _found(tx, who.tenant, made.search)
+        return {"outcome": made.outcome, "subject": subject, "search": search}
 
     return once.outside(who, 200, work)
 
@@ -282,14 +257,14 @@ def identify(
     def work() -> dict[str, Any]:
         with service.store.read() as tx:
             space = service.galleries.row(tx, who.tenant, gallery_id).space
-        template = _template(service, space, wanted.picture)
-        found = service.galleries.identify(who.tenant, gallery_id, template, _policy(wanted.fpir))
+        template = enrolment.template_in(service, space, wanted.picture)
+        policy = enrolment.search_policy(wanted.fpir)
+        found = service.galleries.identify(who.tenant, gallery_id, template, policy)
         with service.store.write() as tx:
             service.store.audit.append(
                 tx, who.tenant, who.actor, "gallery.searched", "gallery", gallery_id, answer=found.answer
             )
-            names = _names(tx, who.tenant, [each.subject for each in found.candidates])
-        return identification_to_dict(found, names)
+            return _found(tx, who.tenant, found)
 
     return once.outside(who, 200, work)
 
@@ -315,37 +290,10 @@ def remove_from_gallery(
     return {"references": count}
 
 
-def _policy(fpir: float) -> SearchPolicy:
-    return SearchPolicy(fpir=fpir, review_fpir=max(0.1, fpir), undecided="list")
-
-
-def _template(service: Service, space: str, data: bytes) -> Template:
-    with service.check_slot() as verifiers:
-        faces = verifiers.of_space(space).faces
-        analysis = faces.template(decode_image(data, limits=service.runtime.limits, role="selfie"))
-    if analysis.template is None:
-        reasons = "; ".join(reason.message for finding in analysis.findings for reason in finding.reasons)
-        raise InvalidRequestError(f"there is no usable face on the picture: {reasons}", hint="Send another picture.")
-    return analysis.template
-
-
-def _enrolled(tx: Tx, tenant: str, case_id: str, gallery_id: str) -> str | None:
-    """The subject a case was enrolled as in a gallery already."""
-    case = tx.get_one(CaseRow, (tenant, case_id))
-    if case.subject_id is None:
-        return None
-    query = select(ReferenceRow.id).filter_by(tenant=tenant, subject_id=case.subject_id, gallery_id=gallery_id)
-    return case.subject_id if tx.scalars(query).first() is not None else None
-
-
-def _names(tx: Tx, tenant: str, subjects: list[str]) -> dict[str, str | None]:
+def _found(tx: Tx, tenant: str, found: Identification) -> dict[str, Any]:
+    subjects = [each.subject for each in found.candidates]
     rows = tx.scalars(select(SubjectRow).where(SubjectRow.tenant == tenant, SubjectRow.id.in_(subjects)))
-    return {row.id: row.external_id for row in rows}
-
-
-def _of(service: Service, tenant: str, subject_id: str) -> dict[str, Any]:
-    with service.store.read() as tx:
-        return _subject(service.store.people.get(tx, tenant, subject_id))
+    return identification_to_dict(found, {row.id: row.external_id for row in rows})
 
 
 def _subject(view: SubjectView) -> dict[str, Any]:
