@@ -8,14 +8,14 @@ import time
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from samebody.errors import InputError
 from samebody.jobs import Claim, Deliveries, Delivery, LeaseLostError, Queue, Receipt, Worker, new_endpoint
-from samebody.jobs.outbox import BACKOFF, resend, rotate_secret
+from samebody.jobs.outbox import BACKOFF, disable_endpoint, resend, rotate_secret
 from samebody.store import State, Store
 from samebody.store.audit import verify_log
-from samebody.store.errors import IllegalTransitionError, InvalidValueError, NotFoundError
+from samebody.store.errors import ConflictError, IllegalTransitionError, InvalidValueError, NotFoundError
 from samebody.store.lifecycle import Event
 from samebody.store.schema import OutboxRow, VerdictRow, WebhookDeliveryRow, WebhookEndpointRow
 from samebody.store.verdicts import Conclusion
@@ -286,6 +286,30 @@ def test_a_delivery_is_given_up_after_the_last_wait_and_sent_again_on_request(st
         with pytest.raises(NotFoundError):
             resend(deliveries.store, tx, "local", "del_x", actor="key:k")
     assert Deliveries(store, lambda delivery: Receipt(True, 200)).deliver_due() == 1
+
+
+def test_a_disabled_endpoint_is_told_nothing_that_waits(either: Store, clock: SetClock) -> None:
+    endpoint = hooked(either)
+    finish(either)
+    sent: list[Delivery] = []
+    deliveries = Deliveries(either, lambda delivery: sent.append(delivery) or Receipt(False, 500))  # type: ignore[func-returns-value]
+    deliveries.fan_out()
+    assert deliveries.deliver_due() == 1
+    with either.write() as tx:
+        disable_endpoint(either, tx, "local", endpoint, actor="key:k")
+        disable_endpoint(either, tx, "local", endpoint, actor="key:k")
+        with pytest.raises(NotFoundError):
+            disable_endpoint(either, tx, "other", endpoint, actor="key:k")
+    with either.read() as tx:
+        row = tx.scalars(select(WebhookDeliveryRow)).one()
+        assert (row.state, row.last_error) == ("given_up", "webhook.endpoint_disabled")
+        assert len(either.audit.details(tx, "local", "webhook.endpoint_disabled", "webhook_endpoint", endpoint)) == 1
+    with either.write() as tx, pytest.raises(ConflictError):
+        resend(either, tx, "local", row.id, actor="key:k")
+    with either.write() as tx:  # as a process would that made it at the same moment
+        tx.execute(update(WebhookDeliveryRow).values(state="waiting", next_try=clock()))
+    clock.move(days=2)
+    assert deliveries.deliver_due() == 0 and deliveries.pending() == 0 and len(sent) == 1
 
 
 def test_a_process_that_dies_while_sending_leaves_the_delivery_to_the_next(store: Store, clock: SetClock) -> None:

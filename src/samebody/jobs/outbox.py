@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from samebody import tracing
 from samebody.errors import SamebodyError
-from samebody.store.database import changed_rows, put_row
-from samebody.store.errors import InvalidValueError, NotFoundError
+from samebody.store.database import put_row
+from samebody.store.errors import ConflictError, InvalidValueError, NotFoundError
 from samebody.store.ids import new_id
 from samebody.store.schema import OutboxRow, WebhookDeliveryRow, WebhookEndpointRow
 from samebody.store.store import Store
@@ -30,6 +30,8 @@ BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 1
 """Waits between tries (Standard Webhooks, "Deliverability and reliability"); after the last it is given up."""
 
 LEASE = timedelta(seconds=60)
+DISABLED = "webhook.endpoint_disabled"
+"""Event in the audit log, and the error of what waited for the endpoint then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,35 @@ def rotate_secret(
     return made
 
 
+def disable_endpoint(store: Store, tx: Session, tenant: str, endpoint_id: str, *, actor: str) -> None:
+    """Tell an endpoint no more: what waits for it is given up. A second time changes nothing.
+
+    Raises:
+        NotFoundError.
+    """
+    row = tx.get(WebhookEndpointRow, (tenant, endpoint_id), populate_existing=True)
+    if row is None:
+        raise NotFoundError("there is no such endpoint.")
+    if row.disabled is not None:
+        return
+    now = store.clock()
+    tx.execute(
+        update(WebhookEndpointRow)
+        .where(WebhookEndpointRow.tenant == tenant, WebhookEndpointRow.id == endpoint_id)
+        .values(disabled=now)
+    )
+    tx.execute(
+        update(WebhookDeliveryRow)
+        .where(
+            WebhookDeliveryRow.tenant == tenant,
+            WebhookDeliveryRow.endpoint_id == endpoint_id,
+            WebhookDeliveryRow.state == "waiting",
+        )
+        .values(state="given_up", finished=now, last_error=DISABLED, lease_token=None)
+    )
+    store.audit.append(tx, tenant, actor, DISABLED, "webhook_endpoint", endpoint_id)
+
+
 def endpoint_secrets(store: Store, tx: Session, endpoint: WebhookEndpointRow) -> tuple[bytes, ...]:
     """The secrets an endpoint's messages are signed with: the current one, and the one before until it ends."""
     key = store.keys.of(tx, endpoint.tenant, "tenant", endpoint.tenant)
@@ -151,14 +182,18 @@ def resend(store: Store, tx: Session, tenant: str, delivery_id: str, *, actor: s
 
     Raises:
         NotFoundError.
+        ConflictError: its endpoint is disabled.
     """
-    done = tx.execute(
+    row = tx.get(WebhookDeliveryRow, (tenant, delivery_id))
+    if row is None:
+        raise NotFoundError("there is no such delivery.")
+    if tx.get_one(WebhookEndpointRow, (tenant, row.endpoint_id), populate_existing=True).disabled is not None:
+        raise ConflictError("the endpoint is disabled.", hint="Register it again; messages from then on reach it.")
+    tx.execute(
         update(WebhookDeliveryRow)
         .where(WebhookDeliveryRow.tenant == tenant, WebhookDeliveryRow.id == delivery_id)
         .values(state="waiting", next_try=store.clock(), finished=None, tries=0, lease_token=None)
     )
-    if changed_rows(done) != 1:
-        raise NotFoundError("there is no such delivery.")
     store.audit.append(tx, tenant, actor, "webhook.resent", "webhook_delivery", delivery_id)
 
 
@@ -258,11 +293,10 @@ class Deliveries:
 
     def pending(self) -> int:
         """Messages and deliveries that are still to go out."""
+        messages = select(func.count()).select_from(OutboxRow).where(OutboxRow.sent.is_(None))
+        waiting = select(func.count()).select_from(WebhookDeliveryRow).where(WebhookDeliveryRow.state == "waiting")
         with self.store.read() as tx:
-            messages = len(tx.scalars(select(OutboxRow.id).where(OutboxRow.sent.is_(None))).all())
-            return messages + len(
-                tx.scalars(select(WebhookDeliveryRow.id).where(WebhookDeliveryRow.state == "waiting")).all()
-            )
+            return (tx.scalar(messages) or 0) + (tx.scalar(waiting) or 0)
 
     def _take(self) -> tuple[Delivery, str] | None:
         """Lease the delivery that is due longest to an endpoint that no other thread sends to."""
@@ -296,6 +330,9 @@ class Deliveries:
             token = secrets.token_hex(16)
             message = tx.get_one(OutboxRow, (row.tenant, row.outbox_id))
             endpoint = tx.get_one(WebhookEndpointRow, (row.tenant, row.endpoint_id))
+            if endpoint.disabled is not None:  # while its deliveries were being made
+                self._give_up(tx, row)
+                return None
             delivery = Delivery(
                 tenant=row.tenant,
                 id=row.id,
@@ -313,6 +350,13 @@ class Deliveries:
                 .values(lease_token=token, next_try=now + self._lease)
             )
         return delivery, token
+
+    def _give_up(self, tx: Session, row: WebhookDeliveryRow) -> None:
+        tx.execute(
+            update(WebhookDeliveryRow)
+            .where(WebhookDeliveryRow.tenant == row.tenant, WebhookDeliveryRow.id == row.id)
+            .values(state="given_up", finished=self.store.clock(), last_error=DISABLED)
+        )
 
     def _written(self, delivery: Delivery, token: str, receipt: Receipt) -> None:
         now, tries = self.store.clock(), delivery.tries + 1
@@ -339,14 +383,7 @@ class Deliveries:
                 .values(**values)
             )
             if receipt.gone:
-                tx.execute(
-                    update(WebhookEndpointRow)
-                    .where(WebhookEndpointRow.tenant == delivery.tenant, WebhookEndpointRow.id == delivery.endpoint_id)
-                    .values(disabled=now)
-                )
-                self.store.audit.append(
-                    tx, delivery.tenant, "system", "webhook.endpoint_disabled", "webhook_endpoint", delivery.endpoint_id
-                )
+                disable_endpoint(self.store, tx, delivery.tenant, delivery.endpoint_id, actor="system")
 
 
 def body_of(kind: str, created: datetime, payload: Mapping[str, object]) -> bytes:

@@ -1125,7 +1125,7 @@ class Client(SyncTransport):
         return found
 
     def disable_endpoint(self, endpoint_id: str) -> Endpoint:
-        """Stop telling an endpoint; its deliveries stay in the log."""
+        """Stop telling an endpoint: what waits for it is given up. Its deliveries stay in the log."""
         found: Endpoint = self._send(Call("DELETE", f"/v1/webhook-endpoints/{endpoint_id}"))
         return found
 
@@ -1153,7 +1153,7 @@ class Client(SyncTransport):
     def resend_delivery(
         self, endpoint_id: str, delivery_id: str, *, idempotency_key: str | None = None
     ) -> DeliveryView:
-        """Try a delivery again, whatever became of it: the same id and bytes."""
+        """Try a delivery again, whatever became of it: the same id and bytes. 409 when its endpoint is disabled."""
         found: DeliveryView = self._send(
             Call(
                 "POST",
@@ -1768,7 +1768,7 @@ class AsyncClient(AsyncTransport):
         return found
 
     async def disable_endpoint(self, endpoint_id: str) -> Endpoint:
-        """Stop telling an endpoint; its deliveries stay in the log."""
+        """Stop telling an endpoint: what waits for it is given up. Its deliveries stay in the log."""
         found: Endpoint = await self._send(Call("DELETE", f"/v1/webhook-endpoints/{endpoint_id}"))
         return found
 
@@ -1796,7 +1796,7 @@ class AsyncClient(AsyncTransport):
     async def resend_delivery(
         self, endpoint_id: str, delivery_id: str, *, idempotency_key: str | None = None
     ) -> DeliveryView:
-        """Try a delivery again, whatever became of it: the same id and bytes."""
+        """Try a delivery again, whatever became of it: the same id and bytes. 409 when its endpoint is disabled."""
         found: DeliveryView = await self._send(
             Call(
                 "POST",

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session as Tx
 
+from samebody.jobs import outbox
 from samebody.jobs.outbox import Delivery, body_of, endpoint_secrets, new_endpoint, resend, rotate_secret
 from samebody.service import schemas, views
 from samebody.service.access import Caller, needs
@@ -131,17 +132,10 @@ def get_endpoint(request: Request, endpoint_id: str, who: Annotated[Caller, need
 
 @router.delete("/{endpoint_id}", response_model=Endpoint)
 def disable_endpoint(request: Request, endpoint_id: str, who: Annotated[Caller, needs(WRITE)]) -> dict[str, Any]:
-    """Stop telling an endpoint; its deliveries stay in the log."""
+    """Stop telling an endpoint: what waits for it is given up. Its deliveries stay in the log."""
     store = service_of(request).store
     with store.write() as tx:
-        row = _row(tx, who.tenant, endpoint_id)
-        if row.disabled is None:
-            tx.execute(
-                update(WebhookEndpointRow)
-                .where(WebhookEndpointRow.tenant == who.tenant, WebhookEndpointRow.id == endpoint_id)
-                .values(disabled=store.clock())
-            )
-            store.audit.append(tx, who.tenant, who.actor, "webhook.endpoint_disabled", "webhook_endpoint", endpoint_id)
+        outbox.disable_endpoint(store, tx, who.tenant, endpoint_id, actor=who.actor)
         return _view(_row(tx, who.tenant, endpoint_id))
 
 
@@ -199,7 +193,7 @@ def list_deliveries(
 def resend_delivery(
     request: Request, endpoint_id: str, delivery_id: str, once: OnceOnly, who: Annotated[Caller, needs(WRITE)]
 ) -> Response:
-    """Try a delivery again, whatever became of it: the same id and bytes."""
+    """Try a delivery again, whatever became of it: the same id and bytes. 409 when its endpoint is disabled."""
     store = service_of(request).store
 
     def work(tx: Tx) -> dict[str, Any]:
