@@ -56,6 +56,21 @@ def _weights() -> None:
         pytest.skip(message)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_lock_in_a_reading_transaction() -> None:
+    """PostgreSQL refuses such a statement and SQLite ignores it: every test on SQLite finds it through this."""
+    try:
+        import sqlalchemy
+    except ModuleNotFoundError:  # without the extra samebody[service] there is no store
+        return
+    from samebody.store.database import Snapshot
+
+    def look(state: Any) -> None:
+        assert getattr(state.statement, "_for_update_arg", None) is None, f"a lock in a reading transaction: {state}"
+
+    sqlalchemy.event.listen(Snapshot, "do_orm_execute", look)
+
+
 @pytest.fixture(autouse=True)
 def _weights_for_marked(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("weights"):

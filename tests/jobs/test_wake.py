@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from samebody.jobs import Queue, Worker
+from samebody.jobs import Claim, Queue, Worker
 from samebody.store import LocalMasterKey, State, Store
-from samebody.store.errors import StoreConfigError, StoreExtraMissingError
+from samebody.store.errors import StoreConfigError, StoreExtraMissingError, StoreUnavailableError
 from samebody.store.wake import CHANNEL, Listener, NoWake, PostgresWake, open_wake
 from samebody.store.wake_redis import RedisWake
 from tests.store.conftest import MASTER, conclusion, furnish, submit
@@ -51,6 +51,35 @@ def working(store: Store, without: float = LONG) -> Iterator[Listener]:
 def accepted(store: Store, session_id: str) -> bool:
     with store.read() as tx:
         return store.sessions.get(tx, "local", session_id).state is State.ACCEPTED
+
+
+class Failing(Queue):
+    """A queue whose next look fails when it is told so; counts looks."""
+
+    looks, fail = 0, False
+
+    def claim(self, worker: str, *, tenant: str | None = None) -> Claim | None:
+        self.looks += 1
+        if self.fail:
+            self.fail = False
+            raise StoreUnavailableError("the connection was ended.")
+        return super().claim(worker, tenant=tenant)
+
+
+def test_a_hint_is_not_used_up_by_a_look_that_fails(store: Store) -> None:
+    queue = Failing(store)
+    worker = Worker(queue, lambda claim: conclusion(), poll=LONG)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        until(lambda: queue.looks == 1)
+        session_id, _ = submit(store)
+        queue.fail = True
+        worker.hint()
+        until(lambda: accepted(store, session_id))
+    finally:
+        worker.stop()
+        thread.join()
 
 
 @pytest.fixture(params=["postgresql", "redis"])
@@ -130,6 +159,18 @@ def test_a_redis_that_hangs_holds_up_no_request(tmp_path: Path, fake_redis: Fake
         took = time.monotonic() - started
         fake_redis.kill()
     assert took < 40 * 5, "each waited for the time-out of five seconds"
+
+
+def test_a_listener_that_takes_over_a_used_connection_hears(tmp_path: Path, postgresql_database: str) -> None:
+    with Store.open(postgresql_database, media=tmp_path / "m", master=[LocalMasterKey(MASTER)]) as store:
+        furnish(store)  # its connection is in the pool now, and is asked whether it lives before it is taken again
+        with PostgresWake(store.database).subscribed() as wait:
+            assert wait(0) is False
+            submit(store)
+            assert wait(4) is True
+            with store.read() as tx:
+                waits = tx.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"))
+            assert waits == 0
 
 
 def test_a_listener_whose_connection_postgresql_ends_comes_back(tmp_path: Path, postgresql_database: str) -> None:

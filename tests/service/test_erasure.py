@@ -133,10 +133,14 @@ def test_erasing_by_command_and_by_withdrawn_consent_reaches_galleries_too(
 ) -> None:
     people = [enrolled.person(number) for number in range(3)]
     monkeypatch.setenv("SAMEBODY_MASTER_KEY", MASTER.hex())
+    where, media = tmp_path / "store0", tmp_path / "store0" / "media"
+    if not enrolled.store.database.is_sqlite:
+        where = enrolled.store.database.url.render_as_string(hide_password=False)
+        monkeypatch.setenv("SAMEBODY_SERVICE_GALLERIES", str(enrolled.folder))
 
     def command(*arguments: str) -> str:
         with pytest.raises(SystemExit) as left:
-            main(["store", *arguments, "--store", str(tmp_path / "store0")])
+            main(["store", *arguments, "--store", str(where), "--media", str(media)])
         out, errors = capsys.readouterr()
         assert not left.value.code, errors
         return out

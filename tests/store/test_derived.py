@@ -13,56 +13,56 @@ from tests.store.conftest import SetClock, begin
 SECRET = b"a map of a face"
 
 
-def kept(store: Store, case_id: str) -> list[tuple[str, int]]:
-    with store.read() as tx:
-        return [(each.role, each.attempt) for each in store.vault.of_case(tx, "local", case_id, derived=True)]
+def kept(either: Store, case_id: str) -> list[tuple[str, int]]:
+    with either.read() as tx:
+        return [(each.role, each.attempt) for each in either.vault.of_case(tx, "local", case_id, derived=True)]
 
 
-def test_it_is_sealed_apart_from_samples_and_replaced_by_name(store: Store) -> None:
-    session_id, case_id = begin(store)
-    store.vault.add("local", session_id, "selfie", b"selfie", actor="c")
-    store.vault.derive("local", case_id, 1, "match.words", b"first")
-    made = store.vault.derive("local", case_id, 1, "match.words", SECRET)
-    store.vault.derive("local", case_id, 2, "match.words", SECRET)
-    assert kept(store, case_id) == [("derived:match.words", 1), ("derived:match.words", 2)]
-    assert store.vault.read("local", made.id) == SECRET
-    with store.read() as tx:
-        assert [each.role for each in store.vault.of_case(tx, "local", case_id)] == ["selfie"]
-    assert all(SECRET not in store.blobs.get(name) for name, _ in store.blobs.names() if name.startswith(case_id))
-    store.vault.collect_garbage()
-    assert sum(name.startswith(case_id) for name, _ in store.blobs.names()) == 3
+def test_it_is_sealed_apart_from_samples_and_replaced_by_name(either: Store) -> None:
+    session_id, case_id = begin(either)
+    either.vault.add("local", session_id, "selfie", b"selfie", actor="c")
+    either.vault.derive("local", case_id, 1, "match.words", b"first")
+    made = either.vault.derive("local", case_id, 1, "match.words", SECRET)
+    either.vault.derive("local", case_id, 2, "match.words", SECRET)
+    assert kept(either, case_id) == [("derived:match.words", 1), ("derived:match.words", 2)]
+    assert either.vault.read("local", made.id) == SECRET
+    with either.read() as tx:
+        assert [each.role for each in either.vault.of_case(tx, "local", case_id)] == ["selfie"]
+    assert all(SECRET not in either.blobs.get(name) for name, _ in either.blobs.names() if name.startswith(case_id))
+    either.vault.collect_garbage()
+    assert sum(name.startswith(case_id) for name, _ in either.blobs.names()) == 3
 
 
-def test_it_goes_with_the_samples_and_cannot_come_back(store: Store, clock: SetClock) -> None:
-    session_id, case_id = begin(store)
-    store.vault.add("local", session_id, "selfie", b"selfie", actor="c")
-    made = store.vault.derive("local", case_id, 1, "template", SECRET)
-    with store.write() as tx:
-        store.sessions.advance(tx, "local", session_id, Event.CANCEL, actor="t")
+def test_it_goes_with_the_samples_and_cannot_come_back(either: Store, clock: SetClock) -> None:
+    session_id, case_id = begin(either)
+    either.vault.add("local", session_id, "selfie", b"selfie", actor="c")
+    made = either.vault.derive("local", case_id, 1, "template", SECRET)
+    with either.write() as tx:
+        either.sessions.advance(tx, "local", session_id, Event.CANCEL, actor="t")
     clock.move(days=31)
     with pytest.raises(NotFoundError, match="not kept"):  # due, though nobody swept yet
-        store.vault.derive("local", case_id, 1, "template", SECRET)
-    store.janitor.sweep()
-    assert kept(store, case_id) == []
+        either.vault.derive("local", case_id, 1, "template", SECRET)
+    either.janitor.sweep()
+    assert kept(either, case_id) == []
     with pytest.raises(NotFoundError):
-        store.vault.read("local", made.id)
+        either.vault.read("local", made.id)
     with pytest.raises(NotFoundError, match="not kept"):
-        store.vault.derive("local", case_id, 1, "template", SECRET)
+        either.vault.derive("local", case_id, 1, "template", SECRET)
 
 
-def test_a_redacted_or_unknown_case_keeps_nothing(store: Store) -> None:
-    _, case_id = begin(store)
-    store.vault.derive("local", case_id, 1, "template", SECRET)
-    with store.write() as tx:
-        redact_case(store, tx, "local", case_id, actor="t", reason="asked")
-    assert kept(store, case_id) == []
+def test_a_redacted_or_unknown_case_keeps_nothing(either: Store) -> None:
+    _, case_id = begin(either)
+    either.vault.derive("local", case_id, 1, "template", SECRET)
+    with either.write() as tx:
+        redact_case(either, tx, "local", case_id, actor="t", reason="asked")
+    assert kept(either, case_id) == []
     for name in (case_id, "case_nothing"):
         with pytest.raises(NotFoundError):
-            store.vault.derive("local", name, 1, "template", SECRET)
+            either.vault.derive("local", name, 1, "template", SECRET)
 
 
 @pytest.mark.parametrize(("name", "data"), [("x" * 25, b"x"), ("a b", b"x"), ("x", b"")])
-def test_what_is_no_name_or_empty_is_refused(store: Store, name: str, data: bytes) -> None:
-    _, case_id = begin(store)
+def test_what_is_no_name_or_empty_is_refused(either: Store, name: str, data: bytes) -> None:
+    _, case_id = begin(either)
     with pytest.raises(InvalidValueError):
-        store.vault.derive("local", case_id, 1, name, data)
+        either.vault.derive("local", case_id, 1, name, data)

@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 AGAIN = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds before each further try to write a verdict; the lease is held meanwhile."""
-AWAY = 5.0
-"""Seconds between two tries while the storage of sealed files is away."""
+AWAY, STORE_AWAY = 5.0, 0.5
+"""Seconds between two tries while the storage of sealed files, or the database, is away."""
 
 Handler = Callable[[Claim], Conclusion]
 """Works on a claimed session and returns its conclusion; reads samples through the store it was made with."""
@@ -76,11 +76,12 @@ class Worker:
                     continue
             except StoreUnavailableError as error:
                 logger.warning("the store is away: %s", error.code)
-                worked = None
+                self._stop.wait(STORE_AWAY)  # not for a hint: the look that failed has used up the one that came
+                continue
             except BlobsAwayError as error:
                 logger.warning("the sealed files are away: %s", error.code)
-                worked = None
                 self._stop.wait(AWAY)
+                continue
             count += worked is True
             if worked is None:
                 self._hint.wait(self._poll() if callable(self._poll) else self._poll)

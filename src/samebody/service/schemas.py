@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from samebody.store.lifecycle import State
 
@@ -13,9 +13,30 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
 
 
 class Request(BaseModel):
-    """Base of what is sent to the service; unknown fields are refused."""
+    """Base of what is sent to the service; unknown fields are refused, and texts that PostgreSQL does not hold."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_null(cls, sent: Any) -> Any:
+        if _holds_null(sent):
+            raise ValueError("a text holds the character U+0000")
+        return sent
+
+
+def _holds_null(sent: Any) -> bool:
+    """Whether a text in it holds U+0000, however deep it is nested."""
+    left = [sent]
+    while left:
+        value = left.pop()
+        if isinstance(value, str) and "\0" in value:
+            return True
+        if isinstance(value, dict):
+            left += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            left += value
+    return False
 
 
 class Answer(BaseModel):

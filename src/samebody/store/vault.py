@@ -184,7 +184,7 @@ class Vault:
         row |= {"wrapped_key": _wrap(case_key, tenant, media_id, own.secret), "exact_hash": exact, "sealed_hash": None}
         try:
             with self.database.write() as tx:
-                self._require_kept(tx, tenant, case_id)
+                self._require_kept(tx, tenant, case_id, hold=True)
                 query = select(MediaRow.id).filter_by(tenant=tenant, case_id=case_id, attempt=attempt, role=role)
                 self.discard(tx, tenant, list(tx.scalars(query)))
                 put_row(tx, MediaRow, **row, created=self.clock())
@@ -337,8 +337,8 @@ class Vault:
                 count += self.keys.destroy(tx, tenant, key_id)
         return count
 
-    def _require_kept(self, tx: Session, tenant: str, case_id: str) -> None:
-        case = tx.get(CaseRow, (tenant, case_id), populate_existing=True, with_for_update=True)
+    def _require_kept(self, tx: Session, tenant: str, case_id: str, *, hold: bool = False) -> None:
+        case = tx.get(CaseRow, (tenant, case_id), populate_existing=True, with_for_update=hold)
         if case is None:
             raise NotFoundError("there is no such case.")
         if case.media_deleted is not None or case.media_expires <= self.clock():

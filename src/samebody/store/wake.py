@@ -91,8 +91,9 @@ class PostgresWake:
         """See :class:`Wake`; holds one connection. Not through a pooler that shares connections by transaction."""
         options = {"isolation_level": "AUTOCOMMIT", "samebody_write": True}
         with self._database.engine.connect().execution_options(**options) as connection:
-            connection.exec_driver_sql(f"LISTEN {CHANNEL}")
             driver: Any = connection.connection.dbapi_connection
+            driver.rollback()  # the pool's ping began a transaction; what listens in one hears nothing before its end
+            connection.exec_driver_sql(f"LISTEN {CHANNEL}")
             asked = time.monotonic()
 
             def wait(seconds: float) -> bool:
