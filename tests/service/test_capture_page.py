@@ -126,10 +126,35 @@ def test_declining_sends_nothing_and_links_end(address: tuple[str, Running], bro
     page.get_by_role("button", name="I do not agree").click()
     page.get_by_text("nothing was sent").wait_for()
     assert not posted and service.client().get_session(made["id"])["state"] == "created"
-    page.goto(f"{url}/capture/#nonsense")
-    page.reload()
-    page.get_by_text("not valid any more").wait_for()
+    for link in ("nonsense", "%", "sct.%E0%A4%A"):
+        page.goto(f"{url}/capture/#{link}")
+        page.reload()
+        page.get_by_text("not valid any more").wait_for()
     service.client().cancel_session(made["id"])
     page.goto(made["capture_url"])
     page.reload()
     page.get_by_text("This session has ended").wait_for()
+
+
+@built
+@pytest.mark.browser
+def test_a_first_try_that_still_runs_is_waited_for(address: tuple[str, Running], browser: Any) -> None:
+    _, service = address
+    made = service.client().create_session(policy="no-liveness")
+    page = browser.new_context(locale="en-GB").new_page()
+    keys: list[str] = []
+
+    def running(route: Any) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) > 1:
+            route.continue_()
+            return
+        problem = {"status": 409, "code": "idempotency.running", "detail": "the first one has not answered yet."}
+        route.fulfill(status=409, headers={"Retry-After": "1"}, json=problem)
+
+    page.route("**/consents", running)
+    page.goto(made["capture_url"])
+    page.get_by_role("button", name="I agree", exact=True).click()
+    page.get_by_role("heading", name="Your face").wait_for()
+    assert len(keys) == 2 and len(set(keys)) == 1
+    assert service.client().get_session(made["id"])["state"] == "collecting"

@@ -74,10 +74,10 @@ export class CaptureSession {
 
   /** From the text after `#` in the capture link; null when it is none. */
   static fromLink(hash: string, base = ""): CaptureSession | null {
-    const token = decodeURIComponent(hash.replace(/^#/, ""));
-    const body = token.startsWith("sct.") ? token.split(".")[1] : undefined;
-    if (!body) return null;
     try {
+      const token = decodeURIComponent(hash.replace(/^#/, ""));
+      const body = token.startsWith("sct.") ? token.split(".")[1] : undefined;
+      if (!body) return null;
       const content: unknown = JSON.parse(atob(body.replace(/-/g, "+").replace(/_/g, "/")));
       if (typeof content === "object" && content !== null && "s" in content && typeof content.s === "string") {
         return new CaptureSession(token, content.s, base);
@@ -138,12 +138,16 @@ export class CaptureSession {
         if (tried >= RETRIES) throw new Problem(0, "client.unreachable", "The service cannot be reached.");
       }
       if (answer?.ok) return (await answer.json()) as T;
-      if (answer && ![429, 503].includes(answer.status)) throw await problemOf(answer);
-      if (answer && tried >= RETRIES) throw await problemOf(answer);
+      if (answer && (tried >= RETRIES || !isPassing(answer))) throw await problemOf(answer);
       const asked = Number(answer?.headers.get("retry-after"));
       await new Promise((resolve) => setTimeout(resolve, asked > 0 ? Math.min(asked, 20) * 1000 : 300 * 2 ** tried));
     }
   }
+}
+
+/** Whether a repeat helps. A conflict that says when: our first try still runs, or died with its process. */
+function isPassing(answer: Response): boolean {
+  return [429, 503].includes(answer.status) || (answer.status === 409 && answer.headers.has("retry-after"));
 }
 
 async function problemOf(answer: Response): Promise<Problem> {
