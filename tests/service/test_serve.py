@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.service_load.served import Served, children
 from samebody.service.client import Client, verify_webhook
+from samebody.service.processes import GIVES_WAY
 from samebody.store import LocalMasterKey, State, Store
 from tests.service.conftest import Pictures
 
@@ -66,7 +67,8 @@ def test_a_session_over_http_whose_worker_is_killed(tmp_path: Path, pictures: Pi
         made = filled(served, api, pictures, "order 7")
         api.submit_session(made["id"])
         wait_for(api, made["id"], {"processing"})
-        (worker,) = served.children("worker")
+        (worker,), (answering,) = served.children("worker"), served.children("api")
+        workers_give_way(worker, answering)
         os.kill(worker, signal.SIGKILL)
         assert wait_for(api, made["id"], {"accepted", "rejected", "retry", "review", "failed"}) == "accepted"
         assert api.get_verdict(made["id"])["decision"] == "accept"
@@ -79,6 +81,16 @@ def test_a_session_over_http_whose_worker_is_killed(tmp_path: Path, pictures: Pi
                 assert pictures.selfie.read_bytes()[1000:1032] not in path.read_bytes(), path
         an_orderly_end(served, api, filled(served, api, pictures, "order 8"), filled(served, api, pictures, "order 9"))
     server.shutdown()
+
+
+def workers_give_way(worker: int, answering: int) -> None:
+    """To the API, also where the kernel shares a processor between sessions before it looks at niceness."""
+    nice = [os.getpriority(os.PRIO_PROCESS, each) for each in (worker, answering)]
+    assert nice[0] - nice[1] == GIVES_WAY
+    groups = [Path(f"/proc/{each}/autogroup") for each in (worker, answering)]
+    if all(each.is_file() for each in groups):
+        of_session = [int(each.read_text().split()[-1]) for each in groups]
+        assert of_session[0] == GIVES_WAY and of_session[1] <= 0
 
 
 def an_orderly_end(served: Served, api: Client, one: dict[str, str], two: dict[str, str]) -> None:

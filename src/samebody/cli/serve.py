@@ -14,8 +14,6 @@ from samebody.cli.store_common import StorePlace, galleries_of, key_file_of, sto
 if TYPE_CHECKING:
     from samebody.store.store import Store
 
-GIVES_WAY = 5
-"""How much nicer workers are than the API on the same cores."""
 ROLES = ("all", "api", "worker", "housekeeper", "prepare")
 
 
@@ -122,7 +120,7 @@ def _key_file(place: StorePlace) -> Path | None:
 
 def _run_role(store: Store, where: str, role: str, host: str, port: int, public_url: str) -> None:
     from samebody.config import load_settings
-    from samebody.service.processes import run_housekeeper, run_worker
+    from samebody.service.processes import give_way, run_housekeeper, run_worker
     from samebody.service.settings import load_service_settings
 
     settings = load_service_settings(public_url=public_url, galleries=galleries_of(where))
@@ -131,8 +129,7 @@ def _run_role(store: Store, where: str, role: str, host: str, port: int, public_
 
         tracing.start(f"samebody-{role}")
     if role == "worker":
-        if hasattr(os, "nice"):  # whoever asks the API comes first; a verdict that takes seconds can wait for them
-            os.nice(GIVES_WAY)
+        give_way()
         run_worker(store, settings, load_settings(threads=1))
     elif role == "housekeeper":
         run_housekeeper(store, settings)

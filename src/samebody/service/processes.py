@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from samebody.config import Settings
 from samebody.errors import SamebodyError
@@ -43,6 +44,8 @@ POLL = 0.1
 """Seconds between two looks of an idle worker at the queue: a read of a fraction of a millisecond."""
 HINTED_POLL = 2.0
 """The same while hints come through: what is due by its time alone, after a fault, is found that late."""
+GIVES_WAY = 5
+"""How much nicer workers are than the API on the same cores."""
 STEADY = 10.0
 """A child that lived this long has not died at its start: the next wait is the shortest again."""
 
@@ -131,6 +134,19 @@ def on_signals(stop: object) -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def give_way() -> None:
+    """Let others of this machine go first: whoever asks the API waits for it, and a verdict takes seconds anyway.
+
+    Linux may share a processor between sessions first (``autogroup``, sched(7)), and a worker has a session of its own:
+    then the niceness that counts is the session's.
+    """
+    if hasattr(os, "nice"):
+        os.nice(GIVES_WAY)
+    if hasattr(os, "getsid") and os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):  # another system, or a kernel without it
+            Path("/proc/self/autogroup").write_text(str(GIVES_WAY))
 
 
 def run_worker(store: Store, settings: ServiceSettings, runtime: Settings) -> int:
