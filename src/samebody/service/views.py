@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session as Tx
 
 from samebody.store.consent import ConsentView
 from samebody.store.lifecycle import allowed_events
-from samebody.store.schema import AuditEventRow, CaseRow
+from samebody.store.schema import AuditEventRow, CaseRow, SessionRow
 from samebody.store.sessions import SessionView
+from samebody.store.sessions import view as session_view
 from samebody.store.vault import MediaView
 from samebody.store.verdicts import VerdictView
 
@@ -21,9 +24,24 @@ def at(value: datetime | None) -> str | None:
     return None if value is None else value.isoformat(timespec="milliseconds")
 
 
+def sessions(tx: Tx, rows: Sequence[SessionRow]) -> list[dict[str, Any]]:
+    """Sessions of one tenant, with one look at all of their cases."""
+    if not rows:
+        return []
+    held = [row.case_id for row in rows]
+    cases = {
+        case.id: case
+        for case in tx.scalars(select(CaseRow).where(CaseRow.tenant == rows[0].tenant, CaseRow.id.in_(held)))
+    }
+    return [_session(session_view(row), cases[row.case_id]) for row in rows]
+
+
 def session(tx: Tx, view: SessionView) -> dict[str, Any]:
     """See :class:`samebody.service.schemas.Session`."""
-    case = tx.get_one(CaseRow, (view.tenant, view.case_id))
+    return _session(view, tx.get_one(CaseRow, (view.tenant, view.case_id)))
+
+
+def _session(view: SessionView, case: CaseRow) -> dict[str, Any]:
     return {
         "id": view.id,
         "case_id": view.case_id,

@@ -147,13 +147,17 @@ class Verdicts:
         query = select(VerdictRow).filter_by(tenant=tenant, case_id=case_id).order_by(VerdictRow.attempt)
         return [self._view(tx, row) for row in tx.scalars(query).all()]
 
-    def get(self, tx: Session, tenant: str, case_id: str, attempt: int) -> VerdictView:
-        """The verdict of one attempt.
+    def get(self, tx: Session, tenant: str, case_id: str, attempt: int | None = None) -> VerdictView:
+        """The verdict of one attempt; by default the newest.
 
         Raises:
             NotFoundError.
         """
-        row = tx.get(VerdictRow, (tenant, case_id, attempt))
+        if attempt is None:
+            query = select(VerdictRow).filter_by(tenant=tenant, case_id=case_id).order_by(VerdictRow.attempt.desc())
+            row = tx.scalars(query.limit(1)).one_or_none()
+        else:
+            row = tx.get(VerdictRow, (tenant, case_id, attempt))
         if row is None:
             raise NotFoundError("there is no verdict yet.", hint="Wait for the webhook, or ask again later.")
         return self._view(tx, row)

@@ -16,7 +16,6 @@ from samebody.service.pages import Cursor, Limit, page, position
 from samebody.service.state import service_of
 from samebody.store.lifecycle import State
 from samebody.store.schema import SessionRow
-from samebody.store.sessions import view
 
 router = APIRouter(prefix="/reviews", tags=["reviews"])
 
@@ -73,7 +72,7 @@ def list_reviews(
         if (after := position(service, tx, who.tenant, "reviews", cursor)) is not None:
             query = query.where(tuple_(SessionRow.id) > tuple_(after))
         rows = tx.scalars(query.order_by(SessionRow.id).limit(limit + 1)).all()
-        items = [views.session(tx, view(row)) for row in rows]
+        items = views.sessions(tx, rows)
         return page(service, tx, who.tenant, "reviews", items, limit, [row.id for row in rows])
 
 

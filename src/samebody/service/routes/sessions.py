@@ -19,7 +19,6 @@ from samebody.service.work import case_policy, missing_roles
 from samebody.store.lifecycle import Event, State
 from samebody.store.redaction import redact_case
 from samebody.store.schema import AuditEventRow, ConsentTextRow, SessionRow
-from samebody.store.sessions import view
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])
 SessionId = Annotated[str, Path(max_length=64)]
@@ -71,7 +70,7 @@ def list_sessions(
         if (before := position(service, tx, who.tenant, kind, cursor)) is not None:
             query = query.where(tuple_(SessionRow.id) < tuple_(before))
         rows = tx.scalars(query.order_by(SessionRow.id.desc()).limit(limit + 1)).all()
-        items = [views.session(tx, view(row)) for row in rows]
+        items = views.sessions(tx, rows)
         return page(service, tx, who.tenant, kind, items, limit, [row.id for row in rows])
 
 
@@ -240,9 +239,6 @@ def get_verdict(
     store = service_of(request).store
     with store.read() as tx:
         session = store.sessions.get(tx, who.tenant, session_id)
-        if attempt is None:
-            found = store.verdicts.of_case(tx, who.tenant, session.case_id)
-            attempt = found[-1].attempt if found else session.attempt
         return views.verdict(session_id, store.verdicts.get(tx, who.tenant, session.case_id, attempt))
 
 
