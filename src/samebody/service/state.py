@@ -93,12 +93,9 @@ class Service:
         Raises:
             BusyError: all are taken for longer than a second.
         """
-        if not self._checks.acquire(timeout=1.0):
-            raise BusyError("all slots for checks are taken.", hint="Try again in a moment, or create sessions.")
-        try:
+        hint = "Try again in a moment, or create sessions."
+        with _place(self._checks, 1.0, "all slots for checks are taken.", hint):
             yield self.verifiers
-        finally:
-            self._checks.release()
 
     @contextmanager
     def decode_slot(self) -> Iterator[None]:
@@ -107,12 +104,8 @@ class Service:
         Raises:
             BusyError: all are taken for longer than ten seconds.
         """
-        if not self._decodes.acquire(timeout=10.0):
-            raise BusyError("too many pictures come at the same time.", hint="Try again in a moment.")
-        try:
+        with _place(self._decodes, 10.0, "too many pictures come at the same time."):
             yield
-        finally:
-            self._decodes.release()
 
     @contextmanager
     def sending_slot(self) -> Iterator[Sender]:
@@ -121,12 +114,20 @@ class Service:
         Raises:
             BusyError: all are taken for longer than a second.
         """
-        if not self._sends.acquire(timeout=1.0):
-            raise BusyError("other endpoints are being tried.", hint="Try again in a moment.")
-        try:
+        with _place(self._sends, 1.0, "other endpoints are being tried."):
             yield self._sender
-        finally:
-            self._sends.release()
+
+
+@contextmanager
+def _place(
+    places: threading.BoundedSemaphore, seconds: float, busy: str, hint: str = "Try again in a moment."
+) -> Iterator[None]:
+    if not places.acquire(timeout=seconds):
+        raise BusyError(busy, hint=hint)
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def service_of(request: Request) -> Service:
