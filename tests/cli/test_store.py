@@ -123,7 +123,8 @@ def test_galleries_are_made_again_by_a_restore_without_those_who_were_erased(
                 store.consents.give(tx, "shop", session_id, "2026-01", "en", actor="c", purpose="enrolment")
             reference = NewReference.of(template, gallery_id="customers")
             subject = store.people.enrol("shop", case_id, [reference], actor="k", external_id=name)
-            galleries.enrol("shop", "customers", subject.id, template, request=case_id)
+            with galleries.enrolling("shop", "customers") as add:
+                add(subject.id, template, case_id)
             people[name] = (subject.id, template)
         galleries.close()
     assert run("store", "backup", "--store", "s", "--key-file", "key", "b")[0] == 0

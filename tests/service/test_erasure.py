@@ -77,7 +77,8 @@ class Enrolled:
             external_id=f"person-{number}", media_ids=[media.id],
             expires=None if days is None else store.clock() + timedelta(days=days),
         )  # fmt: skip
-        self.galleries.enrol("local", "staff", subject.id, template, request=made["case_id"])
+        with self.galleries.enrolling("local", "staff") as add:
+            add(subject.id, template, made["case_id"])
         return subject, template
 
     def found(self, template: Template) -> str:
@@ -181,7 +182,8 @@ def test_two_processes_enrol_into_one_gallery_and_wait_for_each_other(
 
     def enrol(galleries: Galleries, numbers: range) -> None:
         for number in numbers:
-            galleries.enrol("local", "staff", f"sub_{number}", templates[number], request=str(number))
+            with galleries.enrolling("local", "staff") as add:
+                add(f"sub_{number}", templates[number], str(number))
 
     threads = [
         threading.Thread(target=enrol, args=(each, range(first, 12, 2)))

@@ -156,6 +156,12 @@ def disable_endpoint(store: Store, tx: Session, tenant: str, endpoint_id: str, *
         .where(WebhookEndpointRow.tenant == tenant, WebhookEndpointRow.id == endpoint_id)
         .values(disabled=now)
     )
+    _give_up(tx, tenant, endpoint_id, now)
+    store.audit.append(tx, tenant, actor, DISABLED, "webhook_endpoint", endpoint_id)
+
+
+def _give_up(tx: Session, tenant: str, endpoint_id: str, now: datetime) -> None:
+    """Give up what waits for a disabled endpoint."""
     tx.execute(
         update(WebhookDeliveryRow)
         .where(
@@ -165,7 +171,6 @@ def disable_endpoint(store: Store, tx: Session, tenant: str, endpoint_id: str, *
         )
         .values(state="given_up", finished=now, last_error=DISABLED, lease_token=None)
     )
-    store.audit.append(tx, tenant, actor, DISABLED, "webhook_endpoint", endpoint_id)
 
 
 def endpoint_secrets(store: Store, tx: Session, endpoint: WebhookEndpointRow) -> tuple[bytes, ...]:
@@ -331,7 +336,7 @@ class Deliveries:
             message = tx.get_one(OutboxRow, (row.tenant, row.outbox_id))
             endpoint = tx.get_one(WebhookEndpointRow, (row.tenant, row.endpoint_id))
             if endpoint.disabled is not None:  # while its deliveries were being made
-                self._give_up(tx, row)
+                _give_up(tx, row.tenant, row.endpoint_id, now)
                 return None
             delivery = Delivery(
                 tenant=row.tenant,
@@ -350,13 +355,6 @@ class Deliveries:
                 .values(lease_token=token, next_try=now + self._lease)
             )
         return delivery, token
-
-    def _give_up(self, tx: Session, row: WebhookDeliveryRow) -> None:
-        tx.execute(
-            update(WebhookDeliveryRow)
-            .where(WebhookDeliveryRow.tenant == row.tenant, WebhookDeliveryRow.id == row.id)
-            .values(state="given_up", finished=self.store.clock(), last_error=DISABLED)
-        )
 
     def _written(self, delivery: Delivery, token: str, receipt: Receipt) -> None:
         now, tries = self.store.clock(), delivery.tries + 1

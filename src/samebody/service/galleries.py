@@ -186,21 +186,13 @@ class Galleries:
         with self._reading(tenant, gallery_id) as gallery:
             return sum(each.records for each in gallery.stats().modalities)
 
-    def enrol(self, tenant: str, gallery_id: str, subject_id: str, template: Template, *, request: str) -> None:
-        """Add a reference; the same request again adds nothing.
-
-        Raises:
-            EmbeddingSpaceMismatchError: the template is of another space than the gallery.
-        """
-        with self.enrolling(tenant, gallery_id) as add:
-            add(subject_id, template, request)
-
     @contextlib.contextmanager
     def enrolling(self, tenant: str, gallery_id: str) -> Iterator[Callable[[str, Template, str], object]]:
         """Enrol and nobody else meanwhile: of two who look the same, the second finds the first when it searches.
 
         Yields:
-            what adds a reference, as :meth:`enrol` does: subject, template, request.
+            what adds a reference: subject, template, request; the same request again adds nothing. It raises
+            EmbeddingSpaceMismatchError when the template is of another space than the gallery.
 
         Raises:
             NotFoundError.

@@ -74,7 +74,7 @@ class NewUpload(schemas.Request):
 
     role: schemas.Name = Field(description=f"what it is for: {', '.join(ROLES)}")
     content_type: str = Field(default="application/octet-stream", max_length=64)
-    parts: int = Field(ge=1, le=MOST_PARTS, description="of about one size: none has twice its share of the largest")
+    parts: int = Field(ge=1, le=MOST_PARTS, description="of about one size: each at most twice its share of `max_body`")
 
 
 class UploadView(schemas.Answer):
